@@ -1,0 +1,237 @@
+#include "probes/base/loop.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "probes/base/clock.h"
+#include "probes/base/mem.h"
+
+struct loop {
+    struct ev_loop *ev;
+    ev_async wake;
+    ev_async deferred; /* never started: only fed, so that its callback runs this turn */
+    ev_check turn;
+    uint64_t now_ms;
+    _Atomic(struct loop_mail *) inbox; /* newest first; reversed on delivery */
+    struct loop_mail *later, **later_tail;
+    atomic_bool stopping;
+};
+
+static void deliver_all(struct loop_mail *mail)
+{
+    while (mail != NULL) {
+        struct loop_mail *next = mail->next; /* deliver may free or repost it */
+
+        mail->next = NULL;
+        mail->deliver(mail);
+        mail = next;
+    }
+}
+
+static void on_wake(struct ev_loop *ev, ev_async *wake, int events)
+{
+    struct loop *loop = wake->data;
+    struct loop_mail *newest = atomic_exchange(&loop->inbox, NULL);
+    struct loop_mail *oldest = NULL;
+
+    (void)events;
+    while (newest != NULL) {
+        struct loop_mail *next = newest->next;
+
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    deliver_all(oldest);
+    if (atomic_load(&loop->stopping))
+        ev_break(ev, EVBREAK_ALL);
+}
+
+static void on_deferred(struct ev_loop *ev, ev_async *deferred, int events)
+{
+    struct loop *loop = deferred->data;
+    struct loop_mail *mail = loop->later;
+
+    (void)ev;
+    (void)events;
+    loop->later = NULL;
+    loop->later_tail = &loop->later;
+    deliver_all(mail);
+}
+
+static void on_turn(struct ev_loop *ev, ev_check *turn, int events)
+{
+    struct loop *loop = turn->data;
+
+    (void)ev;
+    (void)events;
+    loop->now_ms = clock_now_ms();
+}
+
+struct loop *loop_new(void)
+{
+    struct loop *loop = mem_new(struct loop);
+
+    loop->ev = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+    assert(loop->ev != NULL);
+    loop->later_tail = &loop->later;
+    loop->now_ms = clock_now_ms();
+    ev_async_init(&loop->wake, on_wake);
+    loop->wake.data = loop;
+    ev_async_start(loop->ev, &loop->wake);
+    ev_async_init(&loop->deferred, on_deferred);
+    loop->deferred.data = loop;
+    ev_check_init(&loop->turn, on_turn);
+    ev_set_priority(&loop->turn, EV_MAXPRI); /* before every other callback of the turn */
+    loop->turn.data = loop;
+    ev_check_start(loop->ev, &loop->turn);
+    return loop;
+}
+
+void loop_free(struct loop **loop)
+{
+    if (*loop == NULL)
+        return;
+    ev_async_stop((*loop)->ev, &(*loop)->wake);
+    ev_check_stop((*loop)->ev, &(*loop)->turn);
+    ev_loop_destroy((*loop)->ev);
+    free(*loop);
+    *loop = NULL;
+}
+
+void loop_run(struct loop *loop)
+{
+    if (!atomic_load(&loop->stopping))
+        ev_run(loop->ev, 0);
+}
+
+void loop_run_once(struct loop *loop) { ev_run(loop->ev, EVRUN_NOWAIT); }
+
+void loop_stop(struct loop *loop)
+{
+    atomic_store(&loop->stopping, true);
+    ev_async_send(loop->ev, &loop->wake);
+}
+
+uint64_t loop_now_ms(const struct loop *loop) { return loop->now_ms; }
+
+static void on_timer(struct ev_loop *ev, ev_timer *watcher, int events)
+{
+    struct loop_timer *timer = CONTAINER_OF(watcher, struct loop_timer, watcher);
+
+    (void)events;
+    ev_timer_stop(ev, watcher); /* one shot, though ev_timer_again needs a repeat */
+    timer->fn(timer->context);
+}
+
+void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_fn *fn, void *context)
+{
+    ev_init(&timer->watcher, on_timer);
+    timer->fn = fn;
+    timer->context = context;
+    timer->loop = loop;
+}
+
+void loop_timer_start(struct loop_timer *timer, uint64_t after_ms)
+{
+    /* libev counts from the start of the turn; a long turn must not shorten the wait. */
+    uint64_t late_ms = clock_now_ms() - timer->loop->now_ms;
+
+    if (late_ms > 1 && late_ms < 60000)
+        after_ms += late_ms;
+    timer->watcher.repeat = after_ms > 0 ? (double)after_ms / 1000.0 : 1e-6;
+    ev_timer_again(timer->loop->ev, &timer->watcher);
+}
+
+void loop_timer_stop(struct loop_timer *timer)
+{
+    if (timer->loop != NULL)
+        ev_timer_stop(timer->loop->ev, &timer->watcher);
+}
+
+bool loop_timer_running(const struct loop_timer *timer)
+{
+    return timer->loop != NULL && ev_is_active(&timer->watcher);
+}
+
+static void on_io(struct ev_loop *ev, ev_io *watcher, int events)
+{
+    struct loop_io *io = CONTAINER_OF(watcher, struct loop_io, watcher);
+
+    (void)ev;
+    io->fn(io->context, (events & EV_READ) != 0, (events & EV_WRITE) != 0);
+}
+
+void loop_io_init(struct loop_io *io, struct loop *loop, int fd, loop_io_fn *fn, void *context)
+{
+    ev_io_init(&io->watcher, on_io, fd, 0);
+    io->fn = fn;
+    io->context = context;
+    io->loop = loop;
+}
+
+void loop_io_want(struct loop_io *io, bool readable, bool writable)
+{
+    int events = (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0);
+
+    if (ev_is_active(&io->watcher) && (io->watcher.events & (EV_READ | EV_WRITE)) == events)
+        return;
+    ev_io_stop(io->loop->ev, &io->watcher);
+    if (events == 0)
+        return;
+    ev_io_set(&io->watcher, io->watcher.fd, events);
+    ev_io_start(io->loop->ev, &io->watcher);
+}
+
+void loop_io_stop(struct loop_io *io)
+{
+    if (io->loop != NULL)
+        ev_io_stop(io->loop->ev, &io->watcher);
+}
+
+void loop_post(struct loop *loop, struct loop_mail *mail, loop_mail_fn *deliver)
+{
+    struct loop_mail *newest = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
+
+    mail->deliver = deliver;
+    do
+        mail->next = newest;
+    while (!atomic_compare_exchange_weak(&loop->inbox, &newest, mail));
+    if (newest == NULL) /* only the first one has to wake: the inbox carries the rest */
+        ev_async_send(loop->ev, &loop->wake);
+}
+
+void loop_defer(struct loop *loop, struct loop_mail *mail, loop_mail_fn *deliver)
+{
+    mail->deliver = deliver;
+    mail->next = NULL;
+    *loop->later_tail = mail;
+    loop->later_tail = &mail->next;
+    ev_feed_event(loop->ev, &loop->deferred, EV_CUSTOM);
+}
+
+static void on_signal(struct ev_loop *ev, ev_signal *watcher, int events)
+{
+    struct loop_signal *signal = CONTAINER_OF(watcher, struct loop_signal, watcher);
+
+    (void)ev;
+    (void)events;
+    signal->fn(signal->context, watcher->signum);
+}
+
+void loop_signal_start(struct loop_signal *signal, struct loop *loop, int number,
+                       void (*fn)(void *context, int number), void *context)
+{
+    signal->fn = fn;
+    signal->context = context;
+    signal->loop = loop;
+    ev_signal_init(&signal->watcher, on_signal, number);
+    ev_signal_start(loop->ev, &signal->watcher);
+}
+
+void loop_signal_stop(struct loop_signal *signal)
+{
+    if (signal->loop != NULL)
+        ev_signal_stop(signal->loop->ev, &signal->watcher);
+}

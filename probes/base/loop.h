@@ -1,0 +1,85 @@
+/* loop.h - descriptors, timers and mail between threads: the only header over libev.
+ *
+ * Contract
+ *  - A loop belongs to the thread that runs it. Everything here is called on that
+ *    thread, except loop_post() and loop_stop(), which any thread may call.
+ *  - Watchers are embedded in the caller's structs. To end one: stop it, then free
+ *    the struct at once; no callback of a stopped watcher comes later.
+ *  - Callbacks may stop or free any watcher, their own included. */
+#pragma once
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+
+struct loop *loop_new(void);
+void loop_free(struct loop **loop); /* after loop_run has returned; NULL is fine */
+void loop_run(struct loop *loop);   /* until loop_stop() */
+void loop_run_once(struct loop *loop); /* handle what is ready, do not wait: for tests */
+void loop_stop(struct loop *loop);
+
+/* Monotonic time as of this turn of the loop (clock_now_ms read once a turn). */
+uint64_t loop_now_ms(const struct loop *loop);
+
+/* --- timers ------------------------------------------------------------- */
+
+typedef void loop_timer_fn(void *context);
+
+struct loop_timer {
+    ev_timer watcher;
+    loop_timer_fn *fn;
+    void *context;
+    struct loop *loop;
+};
+
+void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_fn *fn, void *context);
+void loop_timer_start(struct loop_timer *timer, uint64_t after_ms); /* restarts a running one */
+void loop_timer_stop(struct loop_timer *timer);                     /* a stopped or zeroed one is fine */
+bool loop_timer_running(const struct loop_timer *timer);
+
+/* --- descriptors -------------------------------------------------------- */
+
+typedef void loop_io_fn(void *context, bool readable, bool writable);
+
+struct loop_io {
+    ev_io watcher;
+    loop_io_fn *fn;
+    void *context;
+    struct loop *loop;
+};
+
+void loop_io_init(struct loop_io *io, struct loop *loop, int fd, loop_io_fn *fn, void *context);
+void loop_io_want(struct loop_io *io, bool readable, bool writable); /* both false = stop */
+void loop_io_stop(struct loop_io *io); /* before close(2); a stopped or zeroed one is fine */
+
+/* --- mail: work that travels to its owner -------------------------------- */
+
+struct loop_mail;
+typedef void loop_mail_fn(struct loop_mail *mail);
+
+/* Embedded in the thing that travels, so a hand-over cannot fail. */
+struct loop_mail {
+    struct loop_mail *next;
+    loop_mail_fn *deliver;
+};
+
+/* `deliver` runs on the loop's thread, in posting order per sender. Any thread.
+ * The mail belongs to the loop until `deliver` is called. */
+void loop_post(struct loop *loop, struct loop_mail *mail, loop_mail_fn *deliver);
+/* The same from the loop's own thread, without waking anything: after this callback, this turn. */
+void loop_defer(struct loop *loop, struct loop_mail *mail, loop_mail_fn *deliver);
+
+/* --- signals (the main loop only) ---------------------------------------- */
+
+struct loop_signal {
+    ev_signal watcher;
+    void (*fn)(void *context, int number);
+    void *context;
+    struct loop *loop;
+};
+
+void loop_signal_start(struct loop_signal *signal, struct loop *loop, int number,
+                       void (*fn)(void *context, int number), void *context);
+void loop_signal_stop(struct loop_signal *signal);
