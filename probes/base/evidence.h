@@ -46,14 +46,14 @@ enum tls_finding { TLS_FINDING_LIST(EVIDENCE_ENUM) TLS_FINDING_COUNT };
 
 struct tls_facts {
     enum tls_state state;
-    enum tls_chain chain;  /* meaningful when state is TLS_OK and known is true */
-    bool known;            /* a certificate was seen, now or in the session resumed */
-    bool name_match;       /* RFC 9525: subjectAltName only */
+    enum tls_chain chain; /* meaningful when state is TLS_OK and known is true */
+    bool known;           /* a certificate was seen, now or in the session resumed */
+    bool name_match;      /* RFC 9525: subjectAltName only */
     bool resumed;
-    unsigned findings;     /* bits */
-    char version[12];      /* "TLSv1.3" */
-    char cipher[40];       /* IANA name */
-    char key_type[12];     /* "RSA", "EC", "ED25519" */
+    unsigned findings; /* bits */
+    char version[12];  /* "TLSv1.3" */
+    char cipher[40];   /* IANA name */
+    char key_type[12]; /* "RSA", "EC", "ED25519" */
     uint16_t key_bits;
     int64_t not_before_s, not_after_s; /* since 1970; 0 = not known */
 };
@@ -68,47 +68,53 @@ enum { MX_HOSTS_MAX = 16, MX_ADDRESSES_MAX = 32, DNS_NAME_SIZE = 256 };
 
 #define MX_OUTCOME_LIST(X)                                                                         \
     X(MX_PENDING, "pending")                                                                       \
-    X(MX_FOUND, "found")                 /* at least one host with a usable address */             \
-    X(MX_NO_DOMAIN, "domain_not_found")  /* NXDOMAIN, confirmed by the A query */                  \
-    X(MX_NO_HOST, "no_mail_host")        /* no MX, no A, no AAAA */                                \
-    X(MX_NULL, "null_mx")                /* RFC 7505 */                                            \
-    X(MX_PRIVATE, "mx_private_address")  /* targets resolve, only to special-purpose addresses */  \
-    X(MX_UNUSABLE, "mx_unusable")        /* MX exist, every target definitively bad otherwise */   \
+    X(MX_FOUND, "found")                /* at least one host with a usable address */              \
+    X(MX_NO_DOMAIN, "domain_not_found") /* NXDOMAIN, confirmed by the A query */                   \
+    X(MX_NO_HOST, "no_mail_host")       /* no MX, no A, no AAAA */                                 \
+    X(MX_NULL, "null_mx")               /* RFC 7505 */                                             \
+    X(MX_PRIVATE, "mx_private_address") /* targets resolve, only to special-purpose addresses */   \
+    X(MX_UNUSABLE, "mx_unusable")       /* MX exist, every target definitively bad otherwise */    \
     X(MX_TIMEOUT, "dns_timeout")                                                                   \
-    X(MX_FAILURE, "dns_failure")         /* SERVFAIL, REFUSED, lame, filtered, CNAME loop */       \
+    X(MX_FAILURE, "dns_failure") /* SERVFAIL, REFUSED, lame, filtered, CNAME loop */               \
     X(MX_BOGUS, "dnssec_bogus")
 enum mx_outcome { MX_OUTCOME_LIST(EVIDENCE_ENUM) MX_OUTCOME_COUNT };
 const char *mx_outcome_name(enum mx_outcome outcome);
 
-enum mx_host_state { MX_HOST_OK, MX_HOST_BAD_NAME, MX_HOST_NO_ADDRESS, MX_HOST_PRIVATE, MX_HOST_UNKNOWN };
+enum mx_host_state {
+    MX_HOST_OK,
+    MX_HOST_BAD_NAME,
+    MX_HOST_NO_ADDRESS,
+    MX_HOST_PRIVATE,
+    MX_HOST_UNKNOWN
+};
 
 struct mx_host {
     char *name; /* lower-case A-labels, no final dot; owned */
     uint16_t preference;
-    enum mx_host_state state; /* UNKNOWN: its address lookup timed out or failed */
-    bool alias;               /* the target is a CNAME (RFC 2181 section 10.3) */
-    bool authentic;           /* AD on its address answer */
+    enum mx_host_state state;             /* UNKNOWN: its address lookup timed out or failed */
+    bool alias;                           /* the target is a CNAME (RFC 2181 section 10.3) */
+    bool authentic;                       /* AD on its address answer */
     uint8_t first_address, address_count; /* a run in mx_evidence.addresses, IPv4 first */
 };
 
 struct mx_evidence {
     atomic_uint references;
     enum mx_outcome outcome;
-    bool implicit;       /* no MX: the domain itself, RFC 5321 section 5.1 */
-    bool null_with_others; /* "." beside other MX: dropped */
-    bool alias;          /* the domain itself is a CNAME */
-    bool authentic;      /* AD on the MX answer */
+    bool implicit;          /* no MX: the domain itself, RFC 5321 section 5.1 */
+    bool null_with_others;  /* "." beside other MX: dropped */
+    bool alias;             /* the domain itself is a CNAME */
+    bool authentic;         /* AD on the MX answer */
     bool have_unknown_host; /* a target could not be resolved for now */
     uint8_t host_count, address_count;
     struct mx_host hosts[MX_HOSTS_MAX];            /* ready to try, best first, equals shuffled */
     struct ip_address addresses[MX_ADDRESSES_MAX]; /* special-purpose ones are left out */
-    uint64_t expires_ms; /* loop clock */
-    uint32_t queries;    /* DNS questions this cost (0 = all from cache) */
+    uint64_t expires_ms;                           /* loop clock */
+    uint32_t queries; /* DNS questions this cost (0 = all from cache) */
 };
 
-struct mx_evidence *mx_evidence_new(void);               /* one reference */
+struct mx_evidence *mx_evidence_new(void); /* one reference */
 struct mx_evidence *mx_evidence_keep(struct mx_evidence *evidence);
-void mx_evidence_drop(struct mx_evidence **evidence);    /* NULL is fine; sets NULL */
+void mx_evidence_drop(struct mx_evidence **evidence); /* NULL is fine; sets NULL */
 
 /* --- SMTP ----------------------------------------------------------------- */
 
@@ -150,30 +156,31 @@ const char *smtp_stage_name(enum smtp_stage stage);
 
 /* How a session with one address ended. */
 #define SMTP_END_LIST(X)                                                                           \
-    X(SMTP_END_NONE, "none")            /* not ended, or never begun */                            \
-    X(SMTP_END_QUIT, "quit")            /* orderly: our QUIT, or their close after our last reply */ \
+    X(SMTP_END_NONE, "none") /* not ended, or never begun */                                       \
+    X(SMTP_END_QUIT, "quit") /* orderly: our QUIT, or their close after our last reply */          \
     X(SMTP_END_REFUSED_ADDRESS, "refused_address") /* special-purpose: no connect(2) was made */   \
     X(SMTP_END_CONNECT_REFUSED, "connect_refused")                                                 \
     X(SMTP_END_CONNECT_TIMEOUT, "connect_timeout") /* also unreachable */                          \
     X(SMTP_END_TIMEOUT, "smtp_timeout")            /* silence inside a stage */                    \
     X(SMTP_END_LOST, "connection_lost")            /* closed or reset without 421 */               \
     X(SMTP_END_PROTOCOL, "protocol_error")         /* not SMTP, or out of bounds */                \
-    X(SMTP_END_REPLY, "reply")          /* a refusal before RCPT, or 421 anywhere: see `reply` */  \
-    X(SMTP_END_TLS, "tls_failed")       /* try again in clear where policy allows */               \
-    X(SMTP_END_LOCAL, "local_error")    /* our fault: no descriptor, no port */                    \
+    X(SMTP_END_REPLY, "reply")       /* a refusal before RCPT, or 421 anywhere: see `reply` */     \
+    X(SMTP_END_TLS, "tls_failed")    /* try again in clear where policy allows */                  \
+    X(SMTP_END_LOCAL, "local_error") /* our fault: no descriptor, no port */                       \
     X(SMTP_END_CANCELLED, "cancelled")
 enum smtp_end { SMTP_END_LIST(EVIDENCE_ENUM) SMTP_END_COUNT };
 const char *smtp_end_name(enum smtp_end end);
 
 enum { SMTP_REPLY_TEXT_MAX = 1024, SMTP_EXTENSIONS_MAX = 32 };
 
-/* One reply, kept. `text` is the lines joined with '\n' without codes, cut at SMTP_REPLY_TEXT_MAX. */
+/* One reply, kept. `text` is the lines joined with '\n' without codes, cut at SMTP_REPLY_TEXT_MAX.
+ */
 struct smtp_reply_facts {
     uint16_t code;       /* 0 = no reply */
     uint8_t enhanced[3]; /* 0.0.0 = none (RFC 3463) */
     enum reply_class class;
-    char rule[8];        /* id of the classifying rule, "C61" */
-    char *text;          /* raw octets; owned; NULL when code is 0 */
+    char rule[8]; /* id of the classifying rule, "C61" */
+    char *text;   /* raw octets; owned; NULL when code is 0 */
 };
 void smtp_reply_facts_clear(struct smtp_reply_facts *facts);
 void smtp_reply_facts_copy(struct smtp_reply_facts *to, const struct smtp_reply_facts *from);
@@ -183,9 +190,9 @@ struct smtp_server {
     atomic_uint references;
     char *host; /* MX name; owned */
     struct ip_address address;
-    char *banner;     /* first greeting line without its code; owned; may be NULL */
+    char *banner;         /* first greeting line without its code; owned; may be NULL */
     const char *software; /* "postfix", static; NULL = not recognised */
-    char *extensions; /* EHLO keywords with parameters, one per line; owned; NULL = HELO only */
+    char *extensions;     /* EHLO keywords with parameters, one per line; owned; NULL = HELO only */
     bool pipelining, starttls, smtputf8, esmtp;
     struct tls_facts tls;
     uint32_t connect_ms, greeting_ms, ehlo_ms, tls_ms; /* how long each took */
@@ -248,11 +255,11 @@ struct imap_endpoint {
     enum mail_security security;
     enum endpoint_source source;
     enum imap_state state;
-    char *greeting;        /* first line, raw, bounded; owned; may be NULL */
-    const char *software;  /* static; NULL = not recognised */
-    char *capabilities;    /* space-separated, after TLS where there is any; owned; may be NULL */
-    unsigned features;     /* bits of IMAP_FEATURE_...: seen */
-    bool plaintext_login;  /* a password can be sent before TLS */
+    char *greeting;       /* first line, raw, bounded; owned; may be NULL */
+    const char *software; /* static; NULL = not recognised */
+    char *capabilities;   /* space-separated, after TLS where there is any; owned; may be NULL */
+    unsigned features;    /* bits of IMAP_FEATURE_...: seen */
+    bool plaintext_login; /* a password can be sent before TLS */
     struct tls_facts tls;
 };
 

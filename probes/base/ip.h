@@ -25,7 +25,8 @@ struct ip_networks {
     size_t count;
 };
 
-bool ip_parse(const char *text, struct ip_address *ip); /* untouched on failure; no port, no zone id */
+bool ip_parse(const char *text,
+              struct ip_address *ip); /* untouched on failure; no port, no zone id */
 /* Writes the shortest text form (RFC 5952) and returns `out`. */
 const char *ip_format(const struct ip_address *ip, char out[IP_TEXT_SIZE]);
 bool ip_equal(const struct ip_address *a, const struct ip_address *b);

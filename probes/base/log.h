@@ -13,8 +13,8 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 struct log_options {
     enum log_level level;
     bool json;
-    bool hash_addresses;      /* addresses appear as "a:" + 12 hex digits of an HMAC */
-    const char *hash_secret;  /* installation secret, copied */
+    bool hash_addresses;     /* addresses appear as "a:" + 12 hex digits of an HMAC */
+    const char *hash_secret; /* installation secret, copied */
 };
 void log_setup(const struct log_options *options); /* before any thread starts */
 bool log_parse_level(const char *name, enum log_level *level);
@@ -33,5 +33,6 @@ struct log_field {
 #define LOG_ADDRESS(key, value) ((struct log_field){(key), LOG_KIND_ADDRESS, (value), 0})
 #define LOG_END                 ((struct log_field){NULL, LOG_KIND_END, NULL, 0})
 
-/* log_event(LOG_INFO, "verdict", (struct log_field[]){LOG_TEXT("id", id), LOG_NUMBER("ms", 12), LOG_END}); */
+/* log_event(LOG_INFO, "verdict", (struct log_field[]){LOG_TEXT("id", id), LOG_NUMBER("ms", 12),
+ * LOG_END}); */
 void log_event(enum log_level level, const char *event, const struct log_field *fields);

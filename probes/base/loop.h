@@ -15,8 +15,8 @@
 struct loop;
 
 struct loop *loop_new(void);
-void loop_free(struct loop **loop); /* after loop_run has returned; NULL is fine */
-void loop_run(struct loop *loop);   /* until loop_stop() */
+void loop_free(struct loop **loop);    /* after loop_run has returned; NULL is fine */
+void loop_run(struct loop *loop);      /* until loop_stop() */
 void loop_run_once(struct loop *loop); /* handle what is ready, do not wait: for tests */
 void loop_stop(struct loop *loop);
 
@@ -36,7 +36,7 @@ struct loop_timer {
 
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_fn *fn, void *context);
 void loop_timer_start(struct loop_timer *timer, uint64_t after_ms); /* restarts a running one */
-void loop_timer_stop(struct loop_timer *timer);                     /* a stopped or zeroed one is fine */
+void loop_timer_stop(struct loop_timer *timer); /* a stopped or zeroed one is fine */
 bool loop_timer_running(const struct loop_timer *timer);
 
 /* --- descriptors -------------------------------------------------------- */

@@ -15,8 +15,9 @@ void *mem_resize(void *block, size_t size);
 char *mem_copy_text(const char *text);
 char *mem_copy_bytes(const char *bytes, size_t length);
 
-#define mem_new(type) ((type *)mem_zeroed(1, sizeof(type)))
+#define mem_new(type)          ((type *)mem_zeroed(1, sizeof(type)))
 #define mem_array(type, count) ((type *)mem_zeroed((count), sizeof(type)))
-#define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+#define ARRAY_LENGTH(array)    (sizeof(array) / sizeof((array)[0]))
 /* The struct that holds `member` at `pointer`. */
-#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member)                                                        \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))

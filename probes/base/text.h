@@ -15,8 +15,9 @@ struct text {
 };
 
 void text_init(struct text *text, size_t bound);
-void text_free(struct text *text);  /* also of a zeroed one */
-char *text_take(struct text *text); /* the bytes ("" if none); the caller frees; the builder is empty after */
+void text_free(struct text *text); /* also of a zeroed one */
+char *text_take(
+    struct text *text); /* the bytes ("" if none); the caller frees; the builder is empty after */
 void text_add(struct text *text, const char *bytes, size_t length);
 void text_put(struct text *text, const char *words);
 void text_char(struct text *text, char c);
@@ -26,8 +27,9 @@ void text_format(struct text *text, const char *format, ...) __attribute__((form
  * Values separate themselves: a comma is put where one is due. Keys are ours and
  * are written as they are; string values are escaped, and octets that are not
  * UTF-8 come out as U+FFFD. A NULL string is null. */
-void json_open(struct text *text, const char *key, char bracket); /* '{' or '['; key NULL inside arrays */
-void json_close(struct text *text, char bracket);                 /* '}' or ']' */
+void json_open(struct text *text, const char *key,
+               char bracket);                     /* '{' or '['; key NULL inside arrays */
+void json_close(struct text *text, char bracket); /* '}' or ']' */
 void json_string(struct text *text, const char *key, const char *value);
 void json_string_n(struct text *text, const char *key, const char *value, size_t length);
 void json_integer(struct text *text, const char *key, int64_t value);
