@@ -12,7 +12,7 @@ struct loop {
     ev_async wake;
     ev_async deferred; /* never started: only fed, so that its callback runs this turn */
     ev_check turn;
-    uint64_t now_ms;
+    uint64_t now_ms, turns;
     _Atomic(struct loop_mail *) inbox; /* newest first; reversed on delivery */
     struct loop_mail *later, **later_tail;
     atomic_bool stopping;
@@ -67,6 +67,7 @@ static void on_turn(struct ev_loop *ev, ev_check *turn, int events)
     (void)ev;
     (void)events;
     loop->now_ms = clock_now_ms();
+    loop->turns++;
 }
 
 struct loop *loop_new(void)
@@ -115,6 +116,8 @@ void loop_stop(struct loop *loop)
 }
 
 uint64_t loop_now_ms(const struct loop *loop) { return loop->now_ms; }
+
+uint64_t loop_turn(const struct loop *loop) { return loop->turns; }
 
 static void on_timer(struct ev_loop *ev, ev_timer *watcher, int events)
 {

@@ -22,6 +22,8 @@ void loop_stop(struct loop *loop);
 
 /* Monotonic time as of this turn of the loop (clock_now_ms read once a turn). */
 uint64_t loop_now_ms(const struct loop *loop);
+/* Turns made so far: for work that is rationed by the turn. */
+uint64_t loop_turn(const struct loop *loop);
 
 /* --- timers ------------------------------------------------------------- */
 
