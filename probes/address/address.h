@@ -51,6 +51,7 @@ enum address_code {
     ADDRESS_CODE_COUNT
 };
 const char *address_code_name(enum address_code code);
+bool address_code_valid(enum address_code code);
 
 /* All strings are inside the struct: it can be copied and lives as long as its holder. NUL-terminated; an
  * embedded NUL is never accepted. Lengths in octets of UTF-8. */
@@ -58,7 +59,11 @@ struct address {
     enum address_code code;
     uint16_t position;     /* of the fault; 0 when code is ADDRESS_OK */
     bool valid;            /* usable in RCPT TO by the grammar */
-    bool cleaned;          /* trimmed, <> or mailto: taken off, final dot dropped: see a.1 */
+    bool cleaned;          /* trimmed, <> or mailto: taken off, final dot dropped */
+    /* What the grammar says of the input exactly as received: the same as code and position unless
+     * `cleaned`, then the first octet that had to go. */
+    enum address_code received_code;
+    uint16_t received_position;
     bool quoted_local;     /* still needs its quotes after shortening */
     bool non_ascii_local, idn_domain, mixed_script, literal;
     char local[ADDRESS_LOCAL_MAX + 3];        /* NFC, shortest form (quotes only where needed), case as typed */

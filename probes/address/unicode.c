@@ -1,0 +1,131 @@
+/* unicode.c - which characters a local part may hold (RFC 6532 section 3.1 and what mail
+ * programs must not be tricked with), its normal form, and whether scripts are mixed. */
+#include <stdlib.h>
+#include <string.h>
+#include <unictype.h>
+#include <uninorm.h>
+#include <unistr.h>
+
+#include "probes/address/scan.h"
+#include "probes/base/mem.h"
+
+/* Invisible, or turning the line around: what is seen is not what is sent. */
+static bool is_deceptive(ucs4_t character)
+{
+    static const struct {
+        ucs4_t first, last;
+    } ranges[] = {
+        {0x061C, 0x061C}, /* Arabic letter mark */
+        {0x200B, 0x200B}, /* zero width space */
+        {0x200E, 0x200F}, /* left-to-right mark, right-to-left mark */
+        {0x202A, 0x202E}, /* embeddings and overrides */
+        {0x2060, 0x2060}, /* word joiner */
+        {0x2066, 0x2069}, /* isolates */
+        {0xFEFF, 0xFEFF}, /* byte order mark */
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(ranges); i++)
+        if (character >= ranges[i].first && character <= ranges[i].last)
+            return true;
+    return false;
+}
+
+size_t unicode_check(const char *bytes, size_t length, bool first, enum address_code *code)
+{
+    ucs4_t character;
+    int size = u8_mbtoucr(&character, (const uint8_t *)bytes, length);
+
+    if (size <= 0) {
+        *code = ADDRESS_BAD_UTF8;
+        return 0;
+    }
+    *code = ADDRESS_UNSAFE_UNICODE;
+    if (is_deceptive(character))
+        return 0;
+    if (uc_is_general_category_withtable(character, UC_CATEGORY_MASK_Cc | UC_CATEGORY_MASK_Z |
+                                                        UC_CATEGORY_MASK_Co | UC_CATEGORY_MASK_Cn))
+        return 0;
+    if (first && uc_is_general_category_withtable(character, UC_CATEGORY_MASK_M))
+        return 0; /* it would combine with what stands before the address */
+    return (size_t)size;
+}
+
+size_t unicode_nfc(const char *bytes, size_t length, char *out, size_t size)
+{
+    size_t used = size;
+    uint8_t *result =
+        u8_normalize(UNINORM_NFC, (const uint8_t *)bytes, length, (uint8_t *)out, &used);
+
+    if (result == (uint8_t *)out)
+        return used;
+    free(result); /* it did not fit and was put on the heap */
+    return 0;
+}
+
+enum {
+    SCRIPT_LATIN = 1,
+    SCRIPT_HAN = 2,
+    SCRIPT_HIRAGANA = 4,
+    SCRIPT_KATAKANA = 8,
+    SCRIPT_HANGUL = 16,
+    SCRIPT_BOPOMOFO = 32,
+    SCRIPT_OTHER = 64
+};
+
+static unsigned script_bit(const uc_script_t *script)
+{
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } rows[] = {
+        {"Common",    0              },
+        {"Inherited", 0              },
+        {"Latin",     SCRIPT_LATIN   },
+        {"Han",       SCRIPT_HAN     },
+        {"Hiragana",  SCRIPT_HIRAGANA},
+        {"Katakana",  SCRIPT_KATAKANA},
+        {"Hangul",    SCRIPT_HANGUL  },
+        {"Bopomofo",  SCRIPT_BOPOMOFO},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (strcmp(script->name, rows[i].name) == 0)
+            return rows[i].bit;
+    return SCRIPT_OTHER;
+}
+
+/* What people write together: Japanese, Korean, Chinese with Bopomofo; each with Latin. */
+static bool is_known_mixture(unsigned scripts)
+{
+    static const unsigned mixtures[] = {
+        SCRIPT_LATIN | SCRIPT_HAN | SCRIPT_HIRAGANA | SCRIPT_KATAKANA,
+        SCRIPT_LATIN | SCRIPT_HAN | SCRIPT_HANGUL,
+        SCRIPT_LATIN | SCRIPT_HAN | SCRIPT_BOPOMOFO,
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(mixtures); i++)
+        if ((scripts & ~mixtures[i]) == 0)
+            return true;
+    return scripts == SCRIPT_OTHER;
+}
+
+bool unicode_mixed_script(const char *bytes, size_t length)
+{
+    const uc_script_t *other = NULL;
+    unsigned scripts = 0;
+
+    for (size_t i = 0; i < length;) {
+        ucs4_t character;
+        int size = u8_mbtoucr(&character, (const uint8_t *)bytes + i, length - i);
+        if (size <= 0)
+            return false;
+        i += (size_t)size;
+        const uc_script_t *script = uc_script(character);
+        if (script == NULL)
+            continue;
+        unsigned bit = script_bit(script);
+        if (bit == SCRIPT_OTHER && other != NULL && other != script)
+            return true;
+        if (bit == SCRIPT_OTHER)
+            other = script;
+        scripts |= bit;
+    }
+    return !is_known_mixture(scripts);
+}
