@@ -17,10 +17,15 @@ enum { CONFIG_OVERRIDES_MAX = 64, CONFIG_SOURCES_MAX = 16 };
 struct config_limit {
     uint32_t fallback;
     size_t count;
-    struct { char *key; uint32_t value; } overrides[CONFIG_OVERRIDES_MAX];
+    struct {
+        char *key;
+        uint32_t value;
+    } overrides[CONFIG_OVERRIDES_MAX];
 };
-/* The exception for `provider` or `host` (either may be NULL); *found says whether there was one. */
-uint32_t config_limit_for(const struct config_limit *limit, const char *provider, const char *host, bool *found);
+/* The exception for `provider` or `host` (either may be NULL); *found says whether there was one.
+ */
+uint32_t config_limit_for(const struct config_limit *limit, const char *provider, const char *host,
+                          bool *found);
 
 enum config_auth { AUTH_REQUIRED, AUTH_OFF };
 enum config_log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
@@ -28,29 +33,29 @@ enum config_log_addresses { LOG_ADDRESSES_HASHED, LOG_ADDRESSES_PLAIN };
 
 struct config {
     /* where and who may */
-    char *listen;            /* "127.0.0.1:8080"; port 0 = any free one, printed at start */
+    char *listen; /* "127.0.0.1:8080"; port 0 = any free one, printed at start */
     enum config_auth auth;
-    char *api_keys;          /* comma-separated; secret */
-    bool allow_get;          /* GET /v1/verify also when auth=required */
+    char *api_keys; /* comma-separated; secret */
+    bool allow_get; /* GET /v1/verify also when auth=required */
     char *trusted_proxies;
     struct ip_networks trusted_proxy_networks; /* derived */
 
     /* who we are to mail servers */
-    char *hello_name;        /* "" = this host's full name; without a dot the address literal is used */
-    char *mail_from;         /* "" = the null sender only */
+    char *hello_name; /* "" = this host's full name; without a dot the address literal is used */
+    char *mail_from;  /* "" = the null sender only */
     char *source_addresses;
     struct ip_address sources[CONFIG_SOURCES_MAX]; /* derived */
     size_t source_count;
 
     /* where we ask */
-    char *resolver;          /* "" = the system's */
-    char *ports;             /* "smtp=25 imap=143 imaps=993" */
+    char *resolver;                            /* "" = the system's */
+    char *ports;                               /* "smtp=25 imap=143 imaps=993" */
     uint16_t port_smtp, port_imap, port_imaps; /* derived */
     char *extra_ports;
     char *allow_networks;
     struct ip_networks allowed; /* derived */
     char *allow_special_names;
-    char *ca_file;           /* "" = the system's store */
+    char *ca_file; /* "" = the system's store */
 
     /* manners (RFC etiquette, standards of the big servers) */
     struct config_limit lane_connections;            /* 1 per MX host, 2 per provider */
@@ -58,15 +63,17 @@ struct config {
     struct config_limit lane_recipients_per_session; /* 20 */
     struct config_limit lane_rejects_per_session;    /* 4 */
     struct config_limit lane_unknown_per_hour;       /* 10, per domain */
-    uint32_t lane_rest_ms;       /* a host that blocked us, sent 421 or timed out: 900000, doubling to 4 h */
+    uint32_t
+        lane_rest_ms; /* a host that blocked us, sent 421 or timed out: 900000, doubling to 4 h */
     uint32_t interactive_reserve; /* percent of a lane: 20 */
 
     /* waits */
-    uint32_t timeout_connect_ms, timeout_greeting_ms, timeout_command_ms, timeout_recipient_ms, timeout_quit_ms;
+    uint32_t timeout_connect_ms, timeout_greeting_ms, timeout_command_ms, timeout_recipient_ms,
+        timeout_quit_ms;
     uint32_t dns_timeout_ms, dns_budget_ms;
-    uint32_t check_budget_ms;    /* 90000 */
-    uint32_t imap_grace_ms;      /* 1500: how long a finished SMTP verdict waits for IMAP */
-    uint32_t grace_ms;           /* graceful stop: 10000 */
+    uint32_t check_budget_ms; /* 90000 */
+    uint32_t imap_grace_ms;   /* 1500: how long a finished SMTP verdict waits for IMAP */
+    uint32_t grace_ms;        /* graceful stop: 10000 */
 
     /* size */
     uint32_t loops;              /* 0 = one per core */
@@ -77,18 +84,31 @@ struct config {
 
     /* files and logs */
     char *data_dir;
-    char *policies_file, *lists_dir; /* operator's own; "" = none */
+    char *policies_file, *lists_dir;  /* operator's own; "" = none */
     char *allow_list, *suppress_list; /* files: addresses, domains, *.wildcards; "" = none */
     enum config_log_format log_format;
-    char *log_level;             /* error, warn, info, debug */
+    char *log_level; /* error, warn, info, debug */
     enum config_log_addresses log_addresses;
-    uint32_t retention_h;        /* how long GET /v1/verify/{id} and the caches may remember: 24 */
+    uint32_t retention_h; /* how long GET /v1/verify/{id} and the caches may remember: 24 */
 };
 
 void config_defaults(struct config *config);
-/* Reads variables, file and flags (argv[0] is the first flag; ends at "--" or the first word that is no flag).
- * Returns how many of argc were used, or -1 with a sentence in `error` that names the setting and its bounds. */
+/* Reads variables, file and flags (argv[0] is the first flag; ends at "--" or the first word that
+ * is no flag). Returns how many of argc were used, or -1 with a sentence in `error` that names the
+ * setting and its bounds. */
 int config_load(struct config *config, int argc, char **argv, char *error, size_t error_size);
 void config_free(struct config *config);
-void config_print_help(FILE *out);              /* every setting: flag, variable, default, meaning */
-void config_print_markdown(FILE *out);          /* the README's table */
+/* Does this flag ("--listen") take the next word as its value? For callers with flags of their own.
+ */
+bool config_flag_takes_value(const char *flag);
+/* The nth VRFYD_ variable of the environment that is no setting (a typing error?); NULL = no more.
+ */
+const char *config_unknown_variable(size_t nth);
+/* `listen` taken apart: "127.0.0.1:8080", "[::1]:8080", "localhost:8080", ":8080" (every address).
+ */
+bool config_listen_address(const char *listen, struct ip_address *address, uint16_t *port);
+/* Settings in effect as "name=value name=value", without secrets and what is at its default; caller
+ * frees. */
+char *config_describe(const struct config *config);
+void config_print_help(FILE *out);     /* every setting: flag, variable, default, meaning */
+void config_print_markdown(FILE *out); /* the README's table */

@@ -1,0 +1,96 @@
+#include "service/config_table.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "probes/base/mem.h"
+
+/* kind, field, default, lowest, highest, choices, meaning */
+#define ROW(kind, field, fallback, low, high, choices, help)                                       \
+    {                                                                                              \
+#field, kind, offsetof(struct config, field), fallback, low, high, choices, help           \
+    }
+#define TEXT(field, fallback, help) ROW(SETTING_TEXT, field, fallback, 0, 0, NULL, help)
+#define NUMBER(field, fallback, low, high, help)                                                   \
+    ROW(SETTING_NUMBER, field, fallback, low, high, NULL, help)
+#define LIMIT(field, fallback, low, high, help)                                                    \
+    ROW(SETTING_LIMIT, field, fallback, low, high, NULL, help)
+#define CHOICE(field, fallback, choices, help)                                                     \
+    ROW(SETTING_CHOICE, field, fallback, 0, 0, choices, help)
+
+// clang-format off
+const struct setting settings[] = {
+    TEXT(listen, "127.0.0.1:8080", "address and port of the HTTP service; port 0 takes any free one and prints it"),
+    CHOICE(auth, "required", "required|off", "`required`: a key with every call; `off`: loopback only, local Host and same-site callers only"),
+    ROW(SETTING_SECRET, api_keys, "", 0, 0, NULL, "keys that may call, comma-separated; empty: one is made at the first start, in data_dir/first.key"),
+    ROW(SETTING_SWITCH, allow_get, "false", 0, 0, NULL, "GET /v1/verify?email= also where keys are required (addresses in URLs end up in logs)"),
+    TEXT(trusted_proxies, "", "networks whose X-Forwarded-For is believed"),
+
+    TEXT(hello_name, "", "the name given in EHLO; must resolve to this host and back; empty: this host's full name"),
+    TEXT(mail_from, "", "sender address of probes; empty: the null sender `<>` only"),
+    TEXT(source_addresses, "", "local addresses to probe from, at most 16; empty: the system chooses"),
+
+    TEXT(resolver, "", "DNS servers as address:port, comma-separated; a validating one on loopback is recommended; empty: the system's"),
+    TEXT(ports, "smtp=25 imap=143 imaps=993", "ports of the mail servers asked (labs use others)"),
+    TEXT(extra_ports, "", "further ports that probes may use"),
+    TEXT(allow_networks, "", "special-purpose networks that may be connected to (private deployments, labs)"),
+    TEXT(allow_special_names, "", "special-use names treated as ordinary, such as `test`"),
+    TEXT(ca_file, "", "CA certificates in PEM; empty: the system's store"),
+
+    LIMIT(lane_connections, "1", 1, 1000, "connections to one mail host at once; exceptions by provider or host: `1 google=2 mx.example.net=3`"),
+    LIMIT(lane_transaction_gap_ms, "1000", 0, 3600000, "pause between two transactions at one host"),
+    LIMIT(lane_recipients_per_session, "20", 1, 100000, "recipients asked in one session"),
+    LIMIT(lane_rejects_per_session, "4", 1, 100000, "refused recipients after which a session is closed"),
+    LIMIT(lane_unknown_per_hour, "10", 1, 100000000, "unknown recipients per domain and hour, then the domain is left alone"),
+    NUMBER(lane_rest_ms, "900000", 0, 86400000, "rest of a host that blocked us, sent 421 or timed out; doubles up to 4 hours"),
+    NUMBER(interactive_reserve, "20", 0, 100, "percent of a lane kept for single calls"),
+
+    NUMBER(timeout_connect_ms, "10000", 10, 300000, "TCP connect, per address"),
+    NUMBER(timeout_greeting_ms, "30000", 10, 600000, "the server's greeting"),
+    NUMBER(timeout_command_ms, "20000", 10, 600000, "replies to EHLO, STARTTLS, MAIL, RSET"),
+    NUMBER(timeout_recipient_ms, "45000", 10, 600000, "the reply to RCPT"),
+    NUMBER(timeout_quit_ms, "2000", 10, 60000, "the reply to QUIT"),
+    NUMBER(dns_timeout_ms, "1500", 10, 60000, "first try of a DNS question; doubles"),
+    NUMBER(dns_budget_ms, "10000", 10, 120000, "all DNS of one domain"),
+    NUMBER(check_budget_ms, "90000", 100, 3600000, "a whole check, however long its callers wait"),
+    NUMBER(imap_grace_ms, "1500", 0, 60000, "how long a finished SMTP verdict waits for IMAP facts"),
+    NUMBER(grace_ms, "10000", 0, 600000, "graceful stop: time for what is in flight"),
+
+    NUMBER(loops, "0", 0, 256, "probe threads; 0: one per core"),
+    NUMBER(checks_max, "0", 0, 1000000, "checks at work at once; 0: from the descriptor limit"),
+    NUMBER(connections_max, "1000", 1, 100000, "HTTP connections at once"),
+    NUMBER(request_timeout_ms, "10000", 100, 600000, "time in which a whole HTTP request must have arrived"),
+    NUMBER(cache_entries, "100000", 100, 10000000, "entries of each cache, per thread"),
+
+    TEXT(data_dir, "", "where keys and secrets are kept; empty: $STATE_DIRECTORY, else /var/lib/vrfyd for root, else ~/.local/state/vrfyd"),
+    TEXT(policies_file, "", "JSON file of your own policies, in the shape of GET /v1/policies"),
+    TEXT(lists_dir, "", "lists of your own, added to the built-in ones"),
+    TEXT(allow_list, "", "file of addresses, domains and *.wildcards that are always accepted"),
+    TEXT(suppress_list, "", "file of addresses, domains and *.wildcards that are never probed"),
+    CHOICE(log_format, "text", "text|json", "form of the log lines on stderr"),
+    TEXT(log_level, "info", "least important events that are logged: error, warn, info or debug"),
+    CHOICE(log_addresses, "hashed", "hashed|plain", "mailbox addresses in the log: a keyed hash, or as they are"),
+    NUMBER(retention_h, "24", 1, 8760, "hours that verdicts and evidence are remembered"),
+};
+// clang-format on
+
+const size_t setting_count = ARRAY_LENGTH(settings);
+
+static bool name_equal(const char *name, const char *given, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        char c = given[i] == '-' ? '_' : (char)tolower((unsigned char)given[i]);
+
+        if (name[i] == '\0' || name[i] != c)
+            return false;
+    }
+    return name[length] == '\0';
+}
+
+const struct setting *setting_find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < setting_count; i++)
+        if (name_equal(settings[i].name, name, length))
+            return &settings[i];
+    return NULL;
+}
