@@ -1,0 +1,591 @@
+/* conn.c - one TCP connection that speaks lines.
+ *
+ * Life: CONNECTING -> OPEN [-> HELLO -> HANDSHAKE -> OPEN] -> OVER, then the owner closes.
+ * Failures that show where no callback is allowed wait as `pending` in FAILING for the
+ * next turn.
+ *
+ * Callbacks may close the connection they are about. on_io() and on_timer() therefore mark
+ * it busy; conn_close() then only tears down, and leave() frees the memory. */
+#include "probes/net/conn.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "probes/base/mem.h"
+#include "probes/net/tls_internal.h"
+
+enum {
+    SEND_PENDING_MAX = 8192,
+    LINE_BUFFER_MIN = 64,
+    SCRATCH_SIZE = 16384 /* a whole TLS record: nothing stays behind in the session */
+};
+
+enum conn_state {
+    STATE_CONNECTING,
+    STATE_OPEN,
+    STATE_HELLO,     /* TLS begins in the next turn */
+    STATE_HANDSHAKE, /* our hello is out */
+    STATE_FAILING,   /* `pending` is told in the next turn */
+    STATE_OVER,      /* the last event was told */
+    STATE_CLOSED     /* by the owner, inside a callback */
+};
+
+enum timeout_owner { TIMEOUT_OF_CONNECT, TIMEOUT_OF_OWNER };
+
+struct conn {
+    struct loop_io io;
+    struct loop_timer timer;
+    int fd;
+    uint8_t family;
+    enum conn_state state;
+    enum conn_event pending;
+    enum timeout_owner timeout_owner;
+    bool busy;       /* a callback or a delivery is on the stack */
+    bool spoken;     /* at least one line came in */
+    bool write_lost; /* a write met a reset: what follows the last line is a loss, not a close */
+    uint16_t unread; /* octets behind the line being delivered */
+    uint32_t line_max;
+    char *partial; /* unfinished line; NULL when there is none */
+    uint32_t partial_length, partial_capacity;
+    char *output; /* not yet taken by the kernel; NULL when there is nothing */
+    uint32_t output_length;
+    struct tls_client *tls_client;
+    struct tls_session *tls; /* NULL: in clear */
+    const struct conn_handler *handler;
+    void *context;
+};
+
+/* Reading needs a buffer only while it happens. */
+static _Thread_local char scratch[SCRATCH_SIZE];
+
+/* --- events --------------------------------------------------------------------- */
+
+static void free_conn(struct conn *conn)
+{
+    free(conn->partial);
+    free(conn->output);
+    free(conn);
+}
+
+static bool is_final(enum conn_event event)
+{
+    return event != CONN_CONNECTED && event != CONN_TLS_READY;
+}
+
+static void stop_watching(struct conn *conn)
+{
+    loop_io_stop(&conn->io);
+    loop_timer_stop(&conn->timer);
+}
+
+/* False: the owner closed the connection; it must not be touched once nothing is busy. */
+static bool tell(struct conn *conn, enum conn_event event)
+{
+    if (is_final(event)) {
+        conn->state = STATE_OVER;
+        stop_watching(conn);
+    }
+    conn->handler->on_event(conn->context, event);
+    return conn->state != STATE_CLOSED;
+}
+
+/* For failures met inside conn_open(), conn_send() or conn_start_tls(). */
+static void fail_later(struct conn *conn, enum conn_event event)
+{
+    if (conn->state >= STATE_FAILING)
+        return;
+    conn->state = STATE_FAILING;
+    conn->pending = event;
+    loop_io_stop(&conn->io);
+    loop_timer_start(&conn->timer, 0);
+}
+
+static void enter(struct conn *conn) { conn->busy = true; }
+
+static void leave(struct conn *conn)
+{
+    conn->busy = false;
+    if (conn->state == STATE_CLOSED)
+        free_conn(conn);
+}
+
+static void on_timer(void *context)
+{
+    struct conn *conn = context;
+
+    enter(conn);
+    tell(conn, conn->state == STATE_FAILING ? conn->pending : CONN_TIMED_OUT);
+    leave(conn);
+}
+
+/* --- writing ---------------------------------------------------------------------- */
+
+static void keep_output(struct conn *conn, const char *bytes, size_t length)
+{
+    if (length == 0)
+        return;
+    conn->output = mem_resize(conn->output, conn->output_length + length);
+    memcpy(conn->output + conn->output_length, bytes, length);
+    conn->output_length += (uint32_t)length;
+}
+
+static void drop_output(struct conn *conn)
+{
+    free(conn->output);
+    conn->output = NULL;
+    conn->output_length = 0;
+}
+
+/* What the peer said before it left is still to be read, so a failed write only ends
+ * the writing; reading then finds the end. */
+static void writing_failed(struct conn *conn, bool lost)
+{
+    conn->write_lost = conn->write_lost || lost;
+    drop_output(conn);
+}
+
+/* Returns how many octets were taken. */
+static size_t write_some(struct conn *conn, const char *bytes, size_t length)
+{
+    ssize_t sent;
+
+    if (conn->tls != NULL) {
+        size_t taken = 0;
+
+        errno = 0;
+        if (tls_session_write(conn->tls, bytes, length, &taken) != TLS_BROKEN)
+            return taken;
+        writing_failed(conn, errno != EPIPE);
+        return length;
+    }
+    do
+        sent = send(conn->fd, bytes, length, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+        writing_failed(conn, errno != EPIPE);
+        return length; /* nobody will take it any more */
+    }
+    return sent > 0 ? (size_t)sent : 0;
+}
+
+static void flush_output(struct conn *conn)
+{
+    while (conn->output_length > 0) {
+        size_t taken = write_some(conn, conn->output, conn->output_length);
+
+        if (taken == 0 || conn->output == NULL)
+            break;
+        conn->output_length -= (uint32_t)taken;
+        memmove(conn->output, conn->output + taken, conn->output_length);
+    }
+    if (conn->output_length == 0)
+        drop_output(conn);
+}
+
+/* Poll interest follows from the state, here and nowhere else. */
+static void watch(struct conn *conn) { loop_io_want(&conn->io, true, conn->output_length > 0); }
+
+void conn_send(struct conn *conn, const char *bytes, size_t length)
+{
+    size_t taken;
+
+    if (conn->state > STATE_HANDSHAKE || length == 0)
+        return;
+    if (length > SEND_PENDING_MAX - conn->output_length) {
+        fail_later(conn, CONN_LOCAL_ERROR); /* the peer takes nothing, the owner goes on */
+        return;
+    }
+    if (conn->state != STATE_OPEN || conn->output_length > 0) {
+        keep_output(conn, bytes, length); /* goes out when the connection, or its TLS, stands */
+        return;
+    }
+    taken = write_some(conn, bytes, length);
+    keep_output(conn, bytes + taken, length - taken);
+    watch(conn);
+}
+
+/* --- reading ---------------------------------------------------------------------- */
+
+static void keep_partial(struct conn *conn, const char *bytes, size_t length)
+{
+    size_t needed = conn->partial_length + length;
+    size_t capacity = conn->partial_capacity;
+
+    if (length == 0)
+        return;
+    if (capacity < needed) {
+        for (capacity = LINE_BUFFER_MIN; capacity < needed;)
+            capacity *= 2;
+        conn->partial = mem_resize(conn->partial, capacity);
+        conn->partial_capacity = (uint32_t)capacity;
+    }
+    memcpy(conn->partial + conn->partial_length, bytes, length);
+    conn->partial_length = (uint32_t)needed;
+}
+
+/* `line` without LF. False when reading must stop: closed, over, or TLS has begun. */
+static bool deliver_line(struct conn *conn, const char *line, size_t length)
+{
+    if (length > 0 && line[length - 1] == '\r')
+        length--;
+    if (length > conn->line_max) {
+        tell(conn, CONN_LINE_TOO_LONG);
+        return false;
+    }
+    conn->spoken = true;
+    conn->handler->on_line(conn->context, line, length);
+    return conn->state == STATE_OPEN;
+}
+
+/* The line that began in an earlier read. The buffer is taken out of the connection for
+ * the call: the handler may close it, and at rest nothing is to be held. */
+static bool deliver_joined(struct conn *conn, const char *rest, size_t length)
+{
+    char *line;
+    size_t whole;
+    bool go_on;
+
+    keep_partial(conn, rest, length);
+    line = conn->partial;
+    whole = conn->partial_length;
+    conn->partial = NULL;
+    conn->partial_length = conn->partial_capacity = 0;
+    go_on = deliver_line(conn, line, whole);
+    free(line);
+    return go_on;
+}
+
+/* Is an unfinished line of `length` octets, the last of them `last`, already too long? */
+static bool too_long(const struct conn *conn, size_t length, char last)
+{
+    return length > (size_t)conn->line_max + (last == '\r' ? 1 : 0);
+}
+
+/* Hands out the lines in `bytes` and keeps what is unfinished. */
+static void deliver(struct conn *conn, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        const char *end = memchr(bytes, '\n', length);
+        size_t part = end != NULL ? (size_t)(end - bytes) : length;
+        size_t whole = conn->partial_length + part;
+
+        if (part > 0 && too_long(conn, whole, bytes[part - 1])) {
+            tell(conn, CONN_LINE_TOO_LONG);
+            return;
+        }
+        if (end == NULL) {
+            conn->unread = 0;
+            keep_partial(conn, bytes, part);
+            return;
+        }
+        length -= part + 1;
+        conn->unread = (uint16_t)length;
+        if (conn->partial_length > 0 ? !deliver_joined(conn, bytes, part)
+                                     : !deliver_line(conn, bytes, part))
+            return;
+        bytes = end + 1;
+    }
+}
+
+static enum conn_event event_of_read_error(int error)
+{
+    return error == ETIMEDOUT ? CONN_TIMED_OUT : CONN_LOST;
+}
+
+static void read_clear(struct conn *conn)
+{
+    ssize_t got = recv(conn->fd, scratch, sizeof scratch, 0);
+
+    if (got > 0)
+        deliver(conn, scratch, (size_t)got);
+    else if (got == 0)
+        tell(conn, conn->write_lost ? CONN_LOST : CONN_CLOSED);
+    else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+        tell(conn, event_of_read_error(errno));
+}
+
+static void read_tls(struct conn *conn)
+{
+    size_t got;
+
+    switch (tls_session_read(conn->tls, scratch, sizeof scratch, &got)) {
+    case TLS_DONE:
+        deliver(conn, scratch, got);
+        break;
+    case TLS_ENDED:
+        tell(conn, conn->write_lost ? CONN_LOST : CONN_CLOSED);
+        break;
+    case TLS_BROKEN:
+        tell(conn, CONN_LOST);
+        break;
+    case TLS_WANT_READ:
+    case TLS_WANT_WRITE: /* only renegotiation wants to write; it is off */
+        break;
+    }
+}
+
+/* --- TLS --------------------------------------------------------------------------- */
+
+static void tls_failed(struct conn *conn, enum tls_finding finding)
+{
+    struct tls_facts *facts = tls_session_facts(conn->tls);
+
+    facts->state = TLS_FAILED;
+    facts->findings |= 1u << finding;
+    drop_output(conn);
+}
+
+/* Anything in the socket before our hello was not asked for: commands injected in front of
+ * the TLS layer (CVE-2011-0411 and kin) or, where nothing was said before, a server that
+ * does not speak TLS on this port. */
+static bool octets_waiting(const struct conn *conn)
+{
+    char octet;
+
+    return conn->unread > 0 || conn->partial_length > 0 ||
+           recv(conn->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static enum tls_finding finding_of_waiting(const struct conn *conn)
+{
+    return conn->spoken ? TLS_FINDING_STARTTLS_INJECTION : TLS_FINDING_HANDSHAKE_FAILED;
+}
+
+void conn_start_tls(struct conn *conn, struct tls_client *client, const char *server_name,
+                    bool legacy)
+{
+    if (conn->state != STATE_OPEN || conn->tls != NULL)
+        return;
+    conn->tls_client = client;
+    conn->tls = tls_session_new(client, conn->fd, server_name, legacy);
+    if (octets_waiting(conn)) {
+        tls_failed(conn, finding_of_waiting(conn));
+        fail_later(conn, CONN_TLS_FAILED);
+        return;
+    }
+    conn->state = STATE_HELLO;
+    loop_io_want(&conn->io, false, true);
+}
+
+static void shake_hands(struct conn *conn)
+{
+    if (!tls_client_take_step(conn->tls_client, loop_turn(conn->io.loop)))
+        return; /* the descriptor stays ready: next turn */
+    if (conn->state == STATE_HELLO && octets_waiting(conn)) {
+        tls_failed(conn, finding_of_waiting(conn));
+        tell(conn, CONN_TLS_FAILED);
+        return;
+    }
+    conn->state = STATE_HANDSHAKE;
+    switch (tls_session_handshake(conn->tls)) {
+    case TLS_DONE:
+        conn->state = STATE_OPEN;
+        watch(conn);
+        if (tell(conn, CONN_TLS_READY) && conn->state == STATE_OPEN) {
+            flush_output(conn);
+            watch(conn);
+        }
+        break;
+    case TLS_WANT_READ:
+        loop_io_want(&conn->io, true, false);
+        break;
+    case TLS_WANT_WRITE:
+        loop_io_want(&conn->io, false, true);
+        break;
+    case TLS_ENDED:
+    case TLS_BROKEN:
+        tls_failed(conn, TLS_FINDING_HANDSHAKE_FAILED);
+        tell(conn, CONN_TLS_FAILED);
+        break;
+    }
+}
+
+const struct tls_facts *conn_tls_facts(const struct conn *conn)
+{
+    static const struct tls_facts none = {.state = TLS_NOT_TRIED};
+
+    return conn->tls != NULL ? tls_session_facts(conn->tls) : &none;
+}
+
+/* --- connecting ---------------------------------------------------------------------- */
+
+static enum conn_event event_of_connect_error(int error, uint8_t family)
+{
+    switch (error) {
+    case ECONNREFUSED:
+        return CONN_REFUSED;
+    case ETIMEDOUT:
+        return CONN_TIMED_OUT;
+    case ECONNRESET:
+    case EPIPE:
+        return CONN_LOST;
+    case EADDRNOTAVAIL: /* IPv4: no port left; IPv6: this host has no address to come from */
+        return family == 6 ? CONN_UNREACHABLE : CONN_LOCAL_ERROR;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRINUSE:
+        return CONN_LOCAL_ERROR;
+    default: /* ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT, EACCES of a firewall, ... */
+        return CONN_UNREACHABLE;
+    }
+}
+
+static void connected(struct conn *conn)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+    int error = 0;
+    socklen_t error_size = sizeof error;
+
+    if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &error_size) != 0)
+        error = errno;
+    if (error == 0 && getpeername(conn->fd, (struct sockaddr *)&peer, &size) != 0)
+        return; /* woken for nothing: still on its way */
+    if (error != 0) {
+        tell(conn, event_of_connect_error(error, conn->family));
+        return;
+    }
+    conn->state = STATE_OPEN;
+    if (conn->timeout_owner == TIMEOUT_OF_CONNECT)
+        loop_timer_stop(&conn->timer);
+    watch(conn);
+    if (tell(conn, CONN_CONNECTED) && conn->state == STATE_OPEN) {
+        flush_output(conn);
+        watch(conn);
+    }
+}
+
+static void on_io(void *context, bool readable, bool writable)
+{
+    struct conn *conn = context;
+
+    enter(conn);
+    switch (conn->state) {
+    case STATE_CONNECTING:
+        connected(conn);
+        break;
+    case STATE_HELLO:
+    case STATE_HANDSHAKE:
+        shake_hands(conn);
+        break;
+    case STATE_OPEN:
+        if (writable) {
+            flush_output(conn);
+            watch(conn);
+        }
+        if (readable && conn->tls == NULL)
+            read_clear(conn);
+        else if (readable)
+            read_tls(conn);
+        break;
+    case STATE_FAILING:
+    case STATE_OVER:
+    case STATE_CLOSED:
+        break;
+    }
+    leave(conn);
+}
+
+/* Without IP_BIND_ADDRESS_NO_PORT a bound source would cap the whole process, not each
+ * destination, at the range of ephemeral ports. */
+static bool bind_source(int fd, const struct ip_address *source)
+{
+    struct sockaddr_storage from;
+    socklen_t length = ip_to_socket(source, 0, &from);
+    int one = 1;
+
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    return bind(fd, (struct sockaddr *)&from, length) == 0;
+}
+
+/* Small commands must not wait for acknowledgements (Nagle). TCP_FASTOPEN_CONNECT stays
+ * off: it defers the connect to our first write, and mail servers speak first. */
+static int open_socket(uint8_t family)
+{
+    int one = 1;
+    int fd = socket(family == 6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                    IPPROTO_TCP);
+
+    if (fd >= 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return fd;
+}
+
+static void begin_connect(struct conn *conn, const struct conn_params *params)
+{
+    struct sockaddr_storage to;
+    socklen_t length = ip_to_socket(&params->address, params->port, &to);
+
+    conn->fd = open_socket(conn->family);
+    if (conn->fd < 0) {
+        fail_later(conn, event_of_connect_error(errno, conn->family));
+        return;
+    }
+    loop_io_init(&conn->io, params->loop, conn->fd, on_io, conn);
+    if (params->source.family == conn->family && !bind_source(conn->fd, &params->source)) {
+        fail_later(conn, CONN_LOCAL_ERROR);
+        return;
+    }
+    if (connect(conn->fd, (struct sockaddr *)&to, length) != 0 && errno != EINPROGRESS) {
+        fail_later(conn, event_of_connect_error(errno, conn->family));
+        return;
+    }
+    loop_io_want(&conn->io, false, true);
+    if (params->connect_timeout_ms > 0)
+        loop_timer_start(&conn->timer, params->connect_timeout_ms);
+}
+
+struct conn *conn_open(const struct conn_params *params)
+{
+    struct conn *conn = mem_new(struct conn);
+
+    conn->fd = -1;
+    conn->family = params->address.family;
+    conn->line_max = params->line_max;
+    conn->handler = params->handler;
+    conn->context = params->context;
+    loop_timer_init(&conn->timer, params->loop, on_timer, conn);
+    if (ip_may_connect(&params->address, params->allowed))
+        begin_connect(conn, params);
+    else
+        fail_later(conn, CONN_ADDRESS_FORBIDDEN);
+    return conn;
+}
+
+void conn_set_timeout(struct conn *conn, uint32_t timeout_ms)
+{
+    if (conn->state >= STATE_FAILING)
+        return;
+    conn->timeout_owner = TIMEOUT_OF_OWNER;
+    if (timeout_ms > 0)
+        loop_timer_start(&conn->timer, timeout_ms);
+    else
+        loop_timer_stop(&conn->timer);
+}
+
+void conn_close(struct conn **conn, bool reset)
+{
+    static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    struct conn *gone = *conn;
+
+    *conn = NULL;
+    if (gone == NULL)
+        return;
+    stop_watching(gone);
+    tls_session_free(&gone->tls, !reset && gone->state == STATE_OPEN);
+    if (gone->fd >= 0) {
+        if (reset)
+            setsockopt(gone->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        close(gone->fd);
+    }
+    gone->state = STATE_CLOSED;
+    if (!gone->busy)
+        free_conn(gone);
+}

@@ -1,0 +1,255 @@
+/* tls.c - the TLS contexts of one loop, and the sessions it can resume. */
+#include "probes/net/tls.h"
+
+#include <openssl/err.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "probes/base/clock.h"
+#include "probes/base/mem.h"
+#include "probes/net/tls_internal.h"
+
+enum {
+    HANDSHAKE_STEPS_PER_TURN = 8, /* at ~0.3 ms each: timers of the loop stay punctual */
+    SESSION_LIFETIME_S = 86400,   /* facts older than a day are asked for again */
+    SESSION_KEY_SIZE = 258        /* 'n' or 'l', the name, NUL */
+};
+
+/* One resumable session and what was known of the certificate when it was made: a resumed
+ * handshake shows none. Both go together. */
+struct saved_session {
+    char key[SESSION_KEY_SIZE];
+    SSL_SESSION *session;
+    struct tls_facts facts;
+    int64_t saved_s;
+    UT_hash_handle hh; /* oldest first */
+};
+
+struct tls_client {
+    OSSL_LIB_CTX *library;
+    X509_STORE *store;
+    SSL_CTX *normal, *legacy;
+    unsigned anchors;
+    struct saved_session *sessions;
+    unsigned sessions_max;
+    uint64_t turn;
+    unsigned steps; /* handshake steps in this turn */
+};
+
+/* Where distributions keep the bundle; the first that can be read is taken. */
+static const char *const system_bundles[] = {
+    "/etc/ssl/certs/ca-certificates.crt", /* Debian, Ubuntu, Alpine */
+    "/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora */
+    "/etc/ssl/ca-bundle.pem",             /* openSUSE */
+    "/etc/ssl/cert.pem",
+};
+
+static const char *system_bundle(void)
+{
+    const char *named = getenv("SSL_CERT_FILE");
+
+    if (named != NULL && named[0] != '\0')
+        return named;
+    for (size_t i = 0; i < ARRAY_LENGTH(system_bundles); i++)
+        if (access(system_bundles[i], R_OK) == 0)
+            return system_bundles[i];
+    return NULL;
+}
+
+static unsigned count_anchors(X509_STORE *store)
+{
+    STACK_OF(X509) *certificates = X509_STORE_get1_all_certs(store);
+    int count = sk_X509_num(certificates);
+
+    sk_X509_pop_free(certificates, X509_free);
+    return count > 0 ? (unsigned)count : 0;
+}
+
+static SSL_CTX *new_context(const struct tls_client *client, bool legacy)
+{
+    SSL_CTX *context = SSL_CTX_new_ex(client->library, NULL, TLS_client_method());
+
+    if (context == NULL)
+        return NULL;
+    SSL_CTX_set_min_proto_version(context, legacy ? TLS1_VERSION : TLS1_2_VERSION);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
+    if (legacy) {
+        SSL_CTX_set_cipher_list(context, "DEFAULT:@SECLEVEL=0");
+        SSL_CTX_set_options(context, SSL_OP_LEGACY_SERVER_CONNECT);
+    } else {
+        SSL_CTX_set_security_level(context, 2);
+    }
+    SSL_CTX_set1_cert_store(context, client->store);
+    tls_session_hooks(context, client->sessions_max > 0);
+    return context;
+}
+
+/* A socket BIO uses write(2): a peer that left would end the process. */
+static void survive_sigpipe(void)
+{
+    struct sigaction now;
+
+    if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN);
+}
+
+/* The operator's file has to be there; without a system bundle nothing is trusted, and
+ * tls_client_anchors() shows it. */
+static bool load_anchors(struct tls_client *client, const char *ca_file)
+{
+    const char *file = ca_file != NULL ? ca_file : system_bundle();
+
+    if (file != NULL && X509_STORE_load_file_ex(client->store, file, client->library, NULL) != 1 &&
+        ca_file != NULL)
+        return false;
+    client->anchors = count_anchors(client->store);
+    return true;
+}
+
+struct tls_client *tls_client_new(const struct tls_client_params *params, const char **error)
+{
+    struct tls_client *client = mem_new(struct tls_client);
+
+    *error = NULL;
+    survive_sigpipe();
+    client->sessions_max = params->sessions_max;
+    client->library = OSSL_LIB_CTX_new();
+    client->store = X509_STORE_new();
+    if (client->library == NULL || client->store == NULL) {
+        *error = "OpenSSL cannot be set up";
+    } else if (!load_anchors(client, params->ca_file)) {
+        *error = "the CA file holds no certificates or cannot be read";
+    } else {
+        client->normal = new_context(client, false);
+        client->legacy = new_context(client, true);
+        if (client->normal == NULL || client->legacy == NULL)
+            *error = "OpenSSL cannot make a client context";
+    }
+    ERR_clear_error();
+    if (*error != NULL)
+        tls_client_free(&client);
+    return client;
+}
+
+static void drop_session(struct tls_client *client, struct saved_session *saved)
+{
+    HASH_DEL(client->sessions, saved);
+    SSL_SESSION_free(saved->session);
+    free(saved);
+}
+
+void tls_client_free(struct tls_client **client)
+{
+    struct tls_client *gone = *client;
+    struct saved_session *saved, *next;
+
+    *client = NULL;
+    if (gone == NULL)
+        return;
+    HASH_ITER(hh, gone->sessions, saved, next)
+    drop_session(gone, saved);
+    SSL_CTX_free(gone->normal);
+    SSL_CTX_free(gone->legacy);
+    X509_STORE_free(gone->store);
+    OSSL_LIB_CTX_free(gone->library);
+    free(gone);
+}
+
+unsigned tls_client_anchors(const struct tls_client *client) { return client->anchors; }
+
+SSL_CTX *tls_client_context(struct tls_client *client, bool legacy)
+{
+    return legacy ? client->legacy : client->normal;
+}
+
+bool tls_client_take_step(struct tls_client *client, uint64_t turn)
+{
+    if (client->turn != turn) {
+        client->turn = turn;
+        client->steps = 0;
+    }
+    return client->steps < HANDSHAKE_STEPS_PER_TURN && ++client->steps > 0;
+}
+
+static bool session_key(char key[SESSION_KEY_SIZE], const char *server_name, bool legacy)
+{
+    int length;
+
+    if (server_name == NULL)
+        return false;
+    length = snprintf(key, SESSION_KEY_SIZE, "%c%s", legacy ? 'l' : 'n', server_name);
+    return length > 0 && length < SESSION_KEY_SIZE;
+}
+
+static struct saved_session *find_session(struct tls_client *client, const char *server_name,
+                                          bool legacy)
+{
+    char key[SESSION_KEY_SIZE];
+    struct saved_session *saved = NULL;
+
+    if (session_key(key, server_name, legacy))
+        HASH_FIND_STR(client->sessions, key, saved);
+    return saved;
+}
+
+void tls_client_remember(struct tls_client *client, const char *server_name, bool legacy,
+                         SSL_SESSION *session, const struct tls_facts *facts)
+{
+    struct saved_session *saved;
+
+    tls_client_forget(client, server_name, legacy);
+    saved = mem_new(struct saved_session);
+    if (client->sessions_max == 0 || !session_key(saved->key, server_name, legacy)) {
+        free(saved);
+        return;
+    }
+    if (HASH_COUNT(client->sessions) >= client->sessions_max)
+        drop_session(client, client->sessions);
+    SSL_SESSION_up_ref(session);
+    saved->session = session;
+    saved->facts = *facts;
+    saved->saved_s = clock_wall_s();
+    HASH_ADD_STR(client->sessions, key, saved);
+}
+
+/* A certificate that has run out meanwhile must be looked at again. */
+static bool outlived(const struct saved_session *saved, int64_t now_s)
+{
+    return now_s - saved->saved_s > SESSION_LIFETIME_S || now_s < saved->saved_s ||
+           (saved->facts.chain != TLS_CHAIN_EXPIRED && saved->facts.not_after_s < now_s);
+}
+
+SSL_SESSION *tls_client_recall(struct tls_client *client, const char *server_name, bool legacy,
+                               struct tls_facts *facts)
+{
+    struct saved_session *saved = find_session(client, server_name, legacy);
+
+    if (saved == NULL)
+        return NULL;
+    if (outlived(saved, clock_wall_s()) || !SSL_SESSION_is_resumable(saved->session)) {
+        drop_session(client, saved);
+        return NULL;
+    }
+    *facts = saved->facts;
+    SSL_SESSION_up_ref(saved->session);
+    return saved->session;
+}
+
+void tls_client_forget(struct tls_client *client, const char *server_name, bool legacy)
+{
+    struct saved_session *saved = find_session(client, server_name, legacy);
+
+    if (saved != NULL)
+        drop_session(client, saved);
+}
+
+size_t tls_client_remembered(const struct tls_client *client)
+{
+    return HASH_COUNT(client->sessions);
+}

@@ -1,0 +1,71 @@
+/* tls_internal.h - what conn.c and the tls_*.c files share. Nobody else includes it. */
+#pragma once
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "probes/net/tls.h"
+
+/* --- one connection's TLS (tls_session.c) --------------------------------- */
+
+struct tls_session;
+
+enum tls_result {
+    TLS_DONE,       /* the step is complete */
+    TLS_WANT_READ,  /* again when the socket is readable */
+    TLS_WANT_WRITE, /* again when it is writable */
+    TLS_ENDED,      /* the peer closed in order */
+    TLS_BROKEN      /* no further use */
+};
+
+/* Over a connected, non-blocking socket that stays the caller's. `server_name` may be NULL:
+ * then no SNI is sent and no name matches. */
+struct tls_session *tls_session_new(struct tls_client *client, int fd, const char *server_name,
+                                    bool legacy);
+/* `notify`: say good-bye (close_notify) if the session is in a state for it. NULL is fine. */
+void tls_session_free(struct tls_session **session, bool notify);
+/* DONE: the facts are filled. */
+enum tls_result tls_session_handshake(struct tls_session *session);
+enum tls_result tls_session_read(struct tls_session *session, char *out, size_t size, size_t *got);
+enum tls_result tls_session_write(struct tls_session *session, const char *bytes, size_t length,
+                                  size_t *sent);
+struct tls_facts *tls_session_facts(struct tls_session *session);
+
+/* Lenient verification and the keeping of tickets, for every session of the context. */
+void tls_session_hooks(SSL_CTX *context, bool keep_tickets);
+
+/* --- the contexts of one loop (tls.c) -------------------------------------- */
+
+SSL_CTX *tls_client_context(struct tls_client *client, bool legacy);
+/* May one more handshake step run in this turn of the loop? Counts it when true. */
+bool tls_client_take_step(struct tls_client *client, uint64_t turn);
+
+/* Resumption: a session with the facts its certificate gave. */
+void tls_client_remember(struct tls_client *client, const char *server_name, bool legacy,
+                         SSL_SESSION *session, const struct tls_facts *facts);
+/* A reference for the caller and the facts, or NULL. */
+SSL_SESSION *tls_client_recall(struct tls_client *client, const char *server_name, bool legacy,
+                               struct tls_facts *facts);
+void tls_client_forget(struct tls_client *client, const char *server_name, bool legacy);
+size_t tls_client_remembered(const struct tls_client *client);
+
+/* --- reading certificates (tls_facts.c) ------------------------------------ */
+
+/* What X509_verify_cert() complained about: bits. */
+enum tls_complaint {
+    TLS_COMPLAINT_SELF_SIGNED = 1,
+    TLS_COMPLAINT_NO_ISSUER = 2, /* the chain ends without a root */
+    TLS_COMPLAINT_UNTRUSTED = 4,
+    TLS_COMPLAINT_EXPIRED = 8,
+    TLS_COMPLAINT_NOT_YET_VALID = 16,
+    TLS_COMPLAINT_WEAK_KEY = 32
+};
+
+/* Verifies the chain in `store`, at our own wall clock; returns the complaints. */
+unsigned tls_verify(X509_STORE_CTX *store);
+enum tls_chain tls_chain_verdict(unsigned complaints, STACK_OF(X509) * sent);
+/* Everything the leaf says: name match, key, validity, findings. `now_s` since 1970. */
+void tls_read_certificate(struct tls_facts *facts, X509 *leaf, const char *server_name,
+                          int64_t now_s);
