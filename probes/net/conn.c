@@ -570,6 +570,16 @@ void conn_set_timeout(struct conn *conn, uint32_t timeout_ms)
         loop_timer_stop(&conn->timer);
 }
 
+bool conn_local_address(const struct conn *conn, struct ip_address *address)
+{
+    struct sockaddr_storage ours;
+    socklen_t length = sizeof ours;
+    uint16_t port;
+
+    return conn->fd >= 0 && getsockname(conn->fd, (struct sockaddr *)&ours, &length) == 0 &&
+           ip_from_socket((struct sockaddr *)&ours, address, &port);
+}
+
 void conn_close(struct conn **conn, bool reset)
 {
     static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};

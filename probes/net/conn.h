@@ -63,6 +63,8 @@ void conn_send(struct conn *conn, const char *bytes, size_t length);
  * `legacy` = use the legacy context (old versions and ciphers). */
 void conn_start_tls(struct conn *conn, struct tls_client *client, const char *server_name, bool legacy);
 const struct tls_facts *conn_tls_facts(const struct conn *conn);
+/* Our end of an open connection: what the peer sees of us unless something translates. False: not known. */
+bool conn_local_address(const struct conn *conn, struct ip_address *address);
 /* Closes and frees; sets *conn to NULL; NULL is fine. `reset` drops the connection with RST (no TIME_WAIT):
  * for aborts. Orderly closes are for after the peer has closed or answered QUIT. */
 void conn_close(struct conn **conn, bool reset);

@@ -38,6 +38,7 @@ struct smtp_task {
     const char *mail_from; /* "" = the null sender */
     const char *recipient; /* the wire form: local part as typed, A-label domain (U-label with smtputf8) */
     bool smtputf8;         /* RFC 6531: send the SMTPUTF8 parameter */
+    bool seen_before;      /* this server was asked this before: a 4xx is not for strangers (RFC 6647) */
 };
 
 struct smtp_answer {
