@@ -1,0 +1,37 @@
+/* line_server.h - a scripted server on loopback, in a thread of its own: one script a connection.
+ */
+#pragma once
+
+#include <openssl/ssl.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "probes/base/ip.h"
+
+enum line_step_kind {
+    STEP_END,    /* close in order */
+    STEP_SEND,   /* `bytes`; length 0 = up to its NUL */
+    STEP_PIECES, /* `bytes`, one octet at a time */
+    STEP_EXPECT, /* read one line; it must be `bytes` */
+    STEP_TLS,    /* accept TLS; a failing handshake ends the script */
+    STEP_RESET,  /* close with RST */
+    STEP_HOLD    /* read and forget until the peer leaves */
+};
+
+struct line_step {
+    enum line_step_kind kind;
+    const char *bytes;
+    size_t length;
+};
+
+struct line_server;
+
+/* Serves `connections` connections, one after the other; the script is borrowed. `tls` may be NULL.
+ */
+struct line_server *line_server_start(const struct line_step *script, SSL_CTX *tls,
+                                      unsigned connections);
+uint16_t line_server_port(const struct line_server *server); /* on 127.0.0.1 */
+/* Waits for the thread; returns how many lines were not as expected. */
+unsigned line_server_stop(struct line_server **server);
+/* 127.0.0.0/8, for conn_params.allowed. */
+const struct ip_networks *loopback_networks(void);
