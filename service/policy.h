@@ -39,11 +39,12 @@ struct policies {
  * False with a sentence in `error`. */
 bool policies_load(struct policies *policies, const char *file, char *error, size_t error_size);
 void policies_free(struct policies *policies);
-const struct policy *policy_find(const struct policies *policies, const char *name); /* NULL = no such */
+const struct policy *policy_find(const struct policies *policies,
+                                 const char *name); /* NULL = no such */
 
 struct policy_input {
     const struct verdict *verdict;
-    unsigned flags;      /* POLICY_FLAG_ bits that are true */
+    unsigned flags; /* POLICY_FLAG_ bits that are true */
     bool has_suggestion, allowlisted;
 };
 enum policy_action policy_decide(const struct policy *policy, const struct policy_input *input);

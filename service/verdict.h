@@ -14,8 +14,22 @@
 
 #define VERDICT_RULESET "1"
 
-enum verdict_status { STATUS_DELIVERABLE, STATUS_UNDELIVERABLE, STATUS_RISKY, STATUS_UNKNOWN, STATUS_COUNT };
-enum verdict_layer { LAYER_SYNTAX, LAYER_DNS, LAYER_CONNECT, LAYER_SMTP, LAYER_MAILBOX, LAYER_ENGINE, LAYER_POLICY };
+enum verdict_status {
+    STATUS_DELIVERABLE,
+    STATUS_UNDELIVERABLE,
+    STATUS_RISKY,
+    STATUS_UNKNOWN,
+    STATUS_COUNT
+};
+enum verdict_layer {
+    LAYER_SYNTAX,
+    LAYER_DNS,
+    LAYER_CONNECT,
+    LAYER_SMTP,
+    LAYER_MAILBOX,
+    LAYER_ENGINE,
+    LAYER_POLICY
+};
 
 /* symbol, wire name, layer, status, retryable */
 #define REASON_LIST(X)                                                                             \
@@ -45,7 +59,8 @@ enum verdict_layer { LAYER_SYNTAX, LAYER_DNS, LAYER_CONNECT, LAYER_SMTP, LAYER_M
     X(REASON_GREYLISTED, "greylisted", LAYER_SMTP, STATUS_UNKNOWN, true)                           \
     X(REASON_TEMPORARY_FAILURE, "temporary_failure", LAYER_SMTP, STATUS_UNKNOWN, true)             \
     X(REASON_MAILBOX_ACCEPTED, "mailbox_accepted", LAYER_MAILBOX, STATUS_DELIVERABLE, false)       \
-    X(REASON_MAILBOX_RATE_LIMITED, "mailbox_rate_limited", LAYER_MAILBOX, STATUS_DELIVERABLE, false) \
+    X(REASON_MAILBOX_RATE_LIMITED, "mailbox_rate_limited", LAYER_MAILBOX, STATUS_DELIVERABLE,      \
+      false)                                                                                       \
     X(REASON_MAILBOX_RESTRICTED, "mailbox_restricted", LAYER_MAILBOX, STATUS_RISKY, false)         \
     X(REASON_MAILBOX_NOT_FOUND, "mailbox_not_found", LAYER_MAILBOX, STATUS_UNDELIVERABLE, false)   \
     X(REASON_MAILBOX_DISABLED, "mailbox_disabled", LAYER_MAILBOX, STATUS_UNDELIVERABLE, false)     \
@@ -69,7 +84,7 @@ enum verdict_reason {
 #define X(symbol, name, layer, status, retryable) symbol,
     REASON_LIST(X)
 #undef X
-    REASON_COUNT
+        REASON_COUNT
 };
 
 const char *status_name(enum verdict_status status);
@@ -77,35 +92,35 @@ const char *reason_name(enum verdict_reason reason);
 enum verdict_layer reason_layer(enum verdict_reason reason);
 enum verdict_status reason_status(enum verdict_reason reason);
 bool reason_retryable(enum verdict_reason reason);
-/* The visitor's sentence, English. */
-const char *reason_message(enum verdict_reason reason);
 
 /* --- what the table reads --------------------------------------------------- */
 
-enum { SMTP_ATTEMPTS_MAX = 8 };
+enum { SMTP_ATTEMPTS_MAX = 4 }; /* at most two hosts and four addresses are tried */
 
 /* One address tried for this check. */
 struct smtp_attempt {
-    char *host;                /* owned */
+    char *host; /* owned */
     struct ip_address address;
     enum smtp_end end;
-    enum smtp_stage stage;     /* how far it came; the stage of `class` when a reply decided */
-    enum reply_class class;    /* of the deciding reply; REPLY_NONE when none came */
+    enum smtp_stage stage;  /* how far it came; the stage of `class` when a reply decided */
+    enum reply_class class; /* of the deciding reply; REPLY_NONE when none came */
     uint16_t code;
 };
 
 /* Did the domain accept somebody who cannot exist? */
 enum decoy_outcome {
     DECOY_NOT_RUN,
-    DECOY_ACCEPTED,   /* accepts just anyone */
-    DECOY_REJECTED,   /* discriminates */
-    DECOY_UNDECIDED   /* 4xx, dropped, refused for another reason */
+    DECOY_ACCEPTED, /* accepts just anyone */
+    DECOY_REJECTED, /* discriminates */
+    DECOY_UNDECIDED /* 4xx, dropped, refused for another reason */
 };
 
 /* postmaster@domain, asked when a plain 550 says nothing (RFC 5321 section 4.5.1) */
 enum control_outcome { CONTROL_NOT_RUN, CONTROL_CLEAR, CONTROL_REFUSED_ALIKE, CONTROL_UNDECIDED };
 
+/* Filled by the lane, then handed to the home loop, which shares it between cache and checks. */
 struct smtp_evidence {
+    unsigned references; /* the home loop's; not atomic */
     struct smtp_attempt attempts[SMTP_ATTEMPTS_MAX];
     uint8_t attempt_count, deciding; /* index of the one that decides */
     bool ended;                      /* the walk is over */
@@ -116,24 +131,40 @@ struct smtp_evidence {
     enum control_outcome control;
     bool refused_before; /* this implicit MX refused port 25 before, at least 15 minutes ago */
     uint32_t queue_ms, recipient_ms, decoy_ms;
+    char *transcript; /* JSON array items, when asked for; owned */
 };
-void smtp_evidence_clear(struct smtp_evidence *evidence);
+struct smtp_evidence *smtp_evidence_new(void); /* one reference */
+struct smtp_evidence *smtp_evidence_keep(struct smtp_evidence *evidence);
+void smtp_evidence_drop(struct smtp_evidence **evidence); /* NULL is fine */
 
 /* What stopped the check before evidence could decide. */
-enum check_stop { STOP_NONE, STOP_SUPPRESSED, STOP_SMTP_SKIPPED, STOP_EGRESS_BLOCKED, STOP_DEFERRED, STOP_INTERNAL };
+enum check_stop {
+    STOP_NONE,
+    STOP_SUPPRESSED,
+    STOP_SMTP_SKIPPED,
+    STOP_EGRESS_BLOCKED,
+    STOP_DEFERRED,
+    STOP_INTERNAL
+};
 /* The layer that is still at work when an answer is due. */
-enum check_progress { PROGRESS_ENDED, PROGRESS_DNS, PROGRESS_QUEUE, PROGRESS_CONNECT, PROGRESS_SMTP };
+enum check_progress {
+    PROGRESS_ENDED,
+    PROGRESS_DNS,
+    PROGRESS_QUEUE,
+    PROGRESS_CONNECT,
+    PROGRESS_SMTP
+};
 
 struct verdict_input {
     const struct address *address;
     const struct address_insight *insight;
-    const struct mx_evidence *mx;        /* NULL: not there yet */
-    const struct smtp_evidence *smtp;    /* NULL: not there yet, or not asked */
-    const struct provider *provider;     /* NULL: none known */
+    const struct mx_evidence *mx;     /* NULL: not there yet */
+    const struct smtp_evidence *smtp; /* NULL: not there yet, or not asked */
+    const struct provider *provider;  /* NULL: none known */
     bool parked_mx;
     enum check_stop stop;
     enum check_progress progress;
-    bool deadline;                       /* the answer is due now */
+    bool deadline; /* the answer is due now */
 };
 
 enum { VERDICT_REASONS_MAX = 8 };
@@ -141,9 +172,9 @@ enum { VERDICT_REASONS_MAX = 8 };
 struct verdict {
     enum verdict_status status;
     enum verdict_reason reason;
-    const char *rule;         /* "R26", static */
-    double confidence;        /* meaningless for unknown */
-    uint8_t reason_count;     /* others that applied */
+    const char *rule;     /* "R26", static */
+    double confidence;    /* meaningless for unknown */
+    uint8_t reason_count; /* others that applied */
     enum verdict_reason reasons[VERDICT_REASONS_MAX];
 };
 

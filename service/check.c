@@ -1,0 +1,609 @@
+/* The life of one check, on its home loop:
+ *
+ *   syntax and lists -> MX -> (IMAP survey of the domain, beside) a job to the lane -> verdict
+ *
+ * Waiters come and go meanwhile; each has its own deadline and is answered with what
+ * is there. A check ends by itself; then it is remembered for GET /v1/verify/{id}. */
+#include "service/check.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <utlist.h>
+
+#include "probes/base/clock.h"
+#include "probes/base/mem.h"
+#include "probes/base/text.h"
+#include "service/operator.h"
+
+enum { REMEMBERED_MAX = 10000, KEY_FLAGS = 5, SHED_LOOK = 32 };
+
+static uint64_t now_ms(const struct checks *checks) { return loop_now_ms(checks->shard->loop); }
+
+static void advance(struct check *check);
+
+/* --- waiters ------------------------------------------------------------------------- */
+
+static void detach(struct engine_ticket *ticket)
+{
+    struct check *check = ticket->check;
+
+    loop_timer_stop(&ticket->deadline);
+    if (check == NULL)
+        return;
+    DL_DELETE(check->waiters, ticket);
+    ticket->check = NULL;
+    if (check->waiters == NULL && check->job != NULL)
+        atomic_store(&check->job->abandoned, true);
+}
+
+static void answer_one(struct engine_ticket *ticket, bool deadline)
+{
+    struct verify_answer *answer = check_answer(ticket->check, ticket, deadline);
+
+    detach(ticket);
+    ticket_answer(ticket, answer);
+}
+
+static void answer_all(struct check *check, bool deadline)
+{
+    struct engine_ticket *ticket, *next;
+
+    DL_FOREACH_SAFE(check->waiters, ticket, next) answer_one(ticket, deadline);
+}
+
+static void on_deadline(void *context)
+{
+    struct engine_ticket *ticket = context;
+
+    answer_one(ticket, true);
+}
+
+static void attach(struct check *check, struct engine_ticket *ticket)
+{
+    uint64_t now = clock_now_ms();
+
+    ticket->check = check;
+    DL_APPEND(check->waiters, ticket);
+    if (check->job != NULL)
+        atomic_store(&check->job->abandoned, false);
+    loop_timer_init(&ticket->deadline, check->checks->shard->loop, on_deadline, ticket);
+    loop_timer_start(&ticket->deadline, ticket->due_ms > now ? ticket->due_ms - now : 0);
+}
+
+void checks_forget(struct checks *checks, struct engine_ticket *ticket)
+{
+    (void)checks;
+    if (ticket->state == TICKET_WAITING)
+        detach(ticket);
+    ticket->state = TICKET_ANSWERED;
+}
+
+/* --- the end of a check ----------------------------------------------------------------- */
+
+static void check_free(struct check *check)
+{
+    struct checks *checks = check->checks;
+
+    assert(check->waiters == NULL && check->job == NULL);
+    imap_memory_leave(check);
+    mx_lookup_cancel(&check->lookup);
+    if (check->joinable)
+        HASH_DELETE(by_key, checks->by_key, check);
+    HASH_DELETE(by_id, checks->by_id, check);
+    loop_timer_stop(&check->grace);
+    loop_timer_stop(&check->budget);
+    mx_evidence_drop(&check->mx);
+    smtp_evidence_drop(&check->evidence);
+    smtp_evidence_drop(&check->interim);
+    imap_evidence_drop(&check->imap_evidence);
+    free(check->key);
+    free(check->email);
+    free(check->domain);
+    free(check);
+}
+
+static void forget_oldest(struct checks *checks)
+{
+    struct check *oldest = checks->remembered;
+
+    DL_DELETE(checks->remembered, oldest);
+    checks->remembered_count--;
+    check_free(oldest);
+}
+
+static void remember(struct check *check)
+{
+    struct checks *checks = check->checks;
+    uint64_t retention_ms = (uint64_t)checks->shard->config->retention_h * 3600 * 1000;
+
+    DL_DELETE(checks->at_work, check);
+    DL_APPEND(checks->remembered, check);
+    if (++checks->remembered_count > REMEMBERED_MAX)
+        forget_oldest(checks);
+    while (checks->remembered != NULL &&
+           checks->remembered->ended_ms + retention_ms < now_ms(checks))
+        forget_oldest(checks);
+}
+
+static void unjoin(struct check *check)
+{
+    if (!check->joinable)
+        return;
+    check->joinable = false;
+    HASH_DELETE(by_key, check->checks->by_key, check);
+}
+
+static void done(struct check *check)
+{
+    if (check->state == CHECK_DONE)
+        return;
+    check->ended_ms = now_ms(check->checks);
+    check->state = CHECK_DONE;
+    loop_timer_stop(&check->grace);
+    loop_timer_stop(&check->budget);
+    smtp_evidence_drop(&check->interim);
+    imap_memory_leave(check);
+    unjoin(check);
+    atomic_fetch_sub(&check->checks->shard->engine->in_flight, 1);
+    answer_all(check, false);
+    remember(check);
+}
+
+/* Ends a check that has no job out, wherever it stands. */
+static void cut(struct check *check)
+{
+    if (check->state == CHECK_DNS)
+        check->stop = STOP_DEFERRED;
+    mx_lookup_cancel(&check->lookup);
+    done(check);
+}
+
+static void on_grace(void *context)
+{
+    struct check *check = context;
+
+    answer_all(check, true); /* IMAP goes on, for whoever asks by id */
+}
+
+static void on_budget(void *context)
+{
+    struct check *check = context;
+
+    if (check->job != NULL) { /* it comes back after its session; nothing else is begun */
+        atomic_store(&check->job->abandoned, true);
+        return;
+    }
+    cut(check);
+}
+
+/* --- IMAP --------------------------------------------------------------------------------- */
+
+void check_imap_ready(struct check *check, struct imap_evidence *evidence, bool cached)
+{
+    imap_evidence_drop(&check->imap_evidence);
+    check->imap_evidence = evidence;
+    if (cached)
+        check->from_cache |= CACHED_IMAP;
+    if (check->state == CHECK_IMAP)
+        done(check);
+}
+
+/* --- SMTP --------------------------------------------------------------------------------- */
+
+/* SMTP has said what it can; only IMAP may still be missing. */
+static void smtp_ended(struct check *check)
+{
+    smtp_evidence_drop(&check->interim);
+    check->state = CHECK_IMAP;
+    if (check->survey == NULL) {
+        done(check);
+        return;
+    }
+    unjoin(check); /* whoever asks now gets the evidence from memory and waits for IMAP himself */
+    if (check->smtp)
+        loop_timer_start(&check->grace, check->checks->shard->config->imap_grace_ms);
+}
+
+static void stop_with(struct check *check, enum check_stop stop)
+{
+    check->stop = stop;
+    smtp_ended(check);
+}
+
+static void use_memory(struct check *check, const struct recipient_memory *memory)
+{
+    check->evidence = smtp_evidence_keep(memory->evidence);
+    check->checked_at_s = memory->at_wall_s;
+    check->expires_at_s = check->checked_at_s + (int64_t)(memory->until_ms - memory->at_ms) / 1000;
+    check->from_cache |= CACHED_SMTP;
+    smtp_ended(check);
+}
+
+static struct job *make_job(struct check *check, const struct address *address, const char *wire)
+{
+    struct job *job = mem_new(struct job);
+
+    job->home = check->checks->shard;
+    job->check = check;
+    job->recipient = mem_copy_text(wire);
+    job->domain = mem_copy_text(check->domain);
+    job->smtputf8 = address->non_ascii_local;
+    job->bulk = check->bulk;
+    job->transcript = check->transcript;
+    job->mx = mx_evidence_keep(check->mx);
+    job->provider = check->provider;
+    job->asked_ms = check->started_ms;
+    job->fresh_after_ms = check->fresh_after_ms;
+    job->evidence = smtp_evidence_new();
+    atomic_init(&job->abandoned, check->waiters == NULL);
+    return job;
+}
+
+static void start_smtp(struct check *check)
+{
+    struct address address;
+    struct address_insight insight;
+    char wire[ADDRESS_TEXT_SIZE];
+    struct egress *egress = &check->checks->shard->engine->egress;
+
+    check_parse(check, &address, &insight);
+    address_wire(&address, wire);
+    struct recipient_memory *memory = recipient_find(check->checks, wire, check->fresh_after_ms);
+    if (memory != NULL && !(check->transcript && memory->evidence->transcript == NULL)) {
+        use_memory(check, memory);
+        return;
+    }
+    if (egress_blocked(egress, now_ms(check->checks)) &&
+        !egress_try(egress, now_ms(check->checks))) {
+        stop_with(check, STOP_EGRESS_BLOCKED);
+        return;
+    }
+    check->state = CHECK_SMTP;
+    check->job = make_job(check, &address, wire);
+    job_send_to_lane(check->job);
+}
+
+/* The recipient's own answer, while the decoy is asked: lane -> home. */
+struct acceptance {
+    struct loop_mail mail;
+    struct job *job;
+    struct smtp_reply_facts reply;
+    struct smtp_attempt attempt;
+};
+
+static void on_acceptance(struct loop_mail *mail)
+{
+    struct acceptance *news = CONTAINER_OF(mail, struct acceptance, mail);
+    struct check *check = news->job->check;
+
+    smtp_evidence_drop(&check->interim);
+    check->interim = smtp_evidence_new();
+    check->interim->attempts[0] = news->attempt; /* takes the name */
+    check->interim->attempt_count = 1;
+    check->interim->recipient = news->reply; /* takes the text */
+    free(news);
+}
+
+void checks_job_accepted(struct checks *checks, struct job *job,
+                         const struct smtp_reply_facts *reply)
+{
+    struct acceptance *news = mem_new(struct acceptance);
+    const struct smtp_evidence *evidence = job->evidence;
+
+    news->job = job; /* mail keeps its order: the job itself comes home after this */
+    smtp_reply_facts_copy(&news->reply, reply);
+    news->attempt = evidence->attempts[evidence->attempt_count - 1];
+    news->attempt.host = mem_copy_text(news->attempt.host);
+    loop_post(checks->shard->loop, &news->mail, on_acceptance);
+}
+
+static void remember_recipient(struct check *check, const char *wire)
+{
+    struct address address;
+    struct address_insight insight;
+
+    check_parse(check, &address, &insight);
+    struct verdict verdict = check_verdict(check, &address, &insight, false);
+    enum verdict_layer layer = reason_layer(verdict.reason);
+    bool unknown = verdict.status == STATUS_UNKNOWN;
+    uint32_t lifetime_s = unknown ? reason_retry_s(verdict.reason, check->evidence)
+                                  : reason_lifetime_s(verdict.reason, check->evidence);
+
+    check->expires_at_s = check->checked_at_s + lifetime_s;
+    if (check->stop == STOP_NONE &&
+        (layer == LAYER_CONNECT || layer == LAYER_SMTP || layer == LAYER_MAILBOX))
+        recipient_remember(check->checks, wire, check->evidence, lifetime_s, unknown);
+}
+
+void checks_job_returned(struct checks *checks, struct job *job)
+{
+    struct check *check = job->check;
+
+    (void)checks;
+    check->job = NULL;
+    check->evidence = job->evidence;
+    job->evidence = NULL;
+    check->stop = job->stop;
+    check->stop_retry_ms = job->stop_retry_ms;
+    check->checked_at_s = clock_wall_s();
+    if (check->evidence->decoy_cached)
+        check->from_cache |= CACHED_CATCH_ALL;
+    remember_recipient(check, job->recipient);
+    job_free(&job);
+    smtp_ended(check);
+}
+
+/* --- DNS ----------------------------------------------------------------------------------- */
+
+static void on_mx(void *context, struct mx_evidence *evidence)
+{
+    struct check *check = context;
+
+    check->lookup = NULL;
+    check->mx = evidence;
+    check->dns_ms = now_ms(check->checks) - check->started_ms;
+    check->checked_at_s = clock_wall_s();
+    if (evidence->host_count > 0)
+        check->provider = provider_by_mx(evidence->hosts[0].name);
+    advance(check);
+}
+
+static bool parked_mx(const struct check *check)
+{
+    return check->mx->host_count > 0 && insight_mx_parking(check->mx->hosts[0].name);
+}
+
+/* MX is known: what next? */
+static void advance(struct check *check)
+{
+    if (check->mx->outcome != MX_FOUND) {
+        smtp_ended(check);
+        return;
+    }
+    if (check->imap)
+        imap_memory_ask(check);
+    if (!check->smtp)
+        stop_with(check, STOP_SMTP_SKIPPED);
+    else if (parked_mx(check))
+        smtp_ended(check);
+    else
+        start_smtp(check);
+}
+
+static void start_dns(struct check *check)
+{
+    struct mx_evidence *known = mx_cached(check->checks->shard->mx, check->domain);
+
+    check->state = CHECK_DNS;
+    if (known != NULL) {
+        check->from_cache |= CACHED_DNS;
+        on_mx(check, known);
+    } else {
+        check->lookup = mx_lookup_start(check->checks->shard->mx, check->domain, on_mx, check);
+    }
+}
+
+/* --- a new check ------------------------------------------------------------------------------ */
+
+/* "v_" + home shard + 12 random base-32 digits: nobody guesses another caller's id. */
+static void make_id(const struct checks *checks, char id[ENGINE_ID_SIZE])
+{
+    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    uint8_t random[12];
+
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        abort(); /* no entropy: the kernel is broken */
+    id[0] = 'v';
+    id[1] = '_';
+    id[2] = digits[checks->shard->index / 32];
+    id[3] = digits[checks->shard->index % 32];
+    for (size_t i = 0; i < sizeof(random); i++)
+        id[4 + i] = digits[random[i] % 32];
+    id[4 + sizeof(random)] = '\0';
+}
+
+/* What an identical request has in common. Binary octets cannot be in it: see address_wire(). */
+static char *make_key(const struct engine_ticket *ticket, const struct address *address)
+{
+    char wire[ADDRESS_TEXT_SIZE];
+    struct text key;
+
+    address_wire(address, wire);
+    text_init(&key, sizeof(wire) + KEY_FLAGS);
+    text_char(&key, ticket->kind == TICKET_DOMAIN ? 'd' : 'v');
+    text_char(&key, ticket->smtp ? 's' : '-');
+    text_char(&key, ticket->imap ? 'i' : '-');
+    text_char(&key, ticket->explain == EXPLAIN_TRANSCRIPT ? 't' : '-');
+    text_put(&key, wire);
+    return text_take(&key);
+}
+
+static struct check *check_new(struct checks *checks, const struct engine_ticket *ticket,
+                               const struct address *address)
+{
+    struct check *check = mem_new(struct check);
+    uint64_t age_ms = (uint64_t)ticket->max_age_s * 1000;
+
+    check->checks = checks;
+    check->smtp = ticket->smtp;
+    check->imap = ticket->imap;
+    check->bulk = ticket->bulk;
+    check->transcript = ticket->explain == EXPLAIN_TRANSCRIPT;
+    check->domain_only = ticket->kind == TICKET_DOMAIN;
+    check->email = mem_copy_bytes(ticket->email, ticket->email_length);
+    check->email_length = ticket->email_length;
+    check->domain = mem_copy_text(address->domain_ascii);
+    check->started_ms = now_ms(checks);
+    check->fresh_after_ms = check->started_ms > age_ms ? check->started_ms - age_ms : 0;
+    check->checked_at_s = clock_wall_s();
+    make_id(checks, check->id);
+    loop_timer_init(&check->grace, checks->shard->loop, on_grace, check);
+    loop_timer_init(&check->budget, checks->shard->loop, on_budget, check);
+    HASH_ADD_KEYPTR(by_id, checks->by_id, check->id, strlen(check->id), check);
+    DL_APPEND(checks->at_work, check);
+    atomic_fetch_add(&checks->shard->engine->in_flight, 1);
+    return check;
+}
+
+/* Decided before any packet? Then neither DNS nor SMTP is asked. */
+static bool decided_by_syntax(const struct check *check)
+{
+    struct address address;
+    struct address_insight insight;
+    enum verdict_layer layer;
+
+    check_parse(check, &address, &insight);
+    struct verdict verdict = check_verdict(check, &address, &insight, false);
+    layer = reason_layer(verdict.reason);
+    return layer == LAYER_SYNTAX || layer == LAYER_POLICY;
+}
+
+static void check_start(struct check *check)
+{
+    loop_timer_start(&check->budget, check->checks->shard->config->check_budget_ms);
+    if (decided_by_syntax(check)) {
+        check->state = CHECK_IMAP;
+        done(check);
+    } else {
+        start_dns(check);
+    }
+}
+
+/* --- intake --------------------------------------------------------------------------------------
+ */
+
+static struct check *find_joinable(struct checks *checks, const struct engine_ticket *ticket,
+                                   const char *key)
+{
+    struct check *check;
+    uint64_t age_ms = (uint64_t)ticket->max_age_s * 1000;
+
+    HASH_FIND(by_key, checks->by_key, key, strlen(key), check);
+    if (check == NULL)
+        return NULL;
+    /* Evidence gathered since the other request came is fresh; what it took from memory may not be.
+     */
+    bool fresh = check->from_cache == 0 || check->fresh_after_ms + age_ms >= now_ms(checks);
+    return fresh ? check : NULL;
+}
+
+/* Full: a check that nobody waits for gives its place up, if it has not begun a session. */
+static void shed_one(struct checks *checks)
+{
+    struct check *check;
+    unsigned looked = 0;
+
+    DL_FOREACH(checks->at_work, check)
+    {
+        if (check->waiters == NULL && check->job == NULL) {
+            cut(check);
+            return;
+        }
+        if (++looked == SHED_LOOK)
+            return;
+    }
+}
+
+static bool admitted(struct checks *checks)
+{
+    struct engine *engine = checks->shard->engine;
+
+    if (atomic_load(&engine->in_flight) >= engine->checks_max)
+        shed_one(checks);
+    return atomic_load(&engine->in_flight) < engine->checks_max;
+}
+
+static void look_up(struct checks *checks, struct engine_ticket *ticket)
+{
+    struct check *check;
+
+    HASH_FIND(by_id, checks->by_id, ticket->email, ticket->email_length, check);
+    if (check == NULL || check->domain_only) {
+        ticket_answer(ticket, mem_new(struct verify_answer)); /* found is false */
+        return;
+    }
+    attach(check, ticket);
+    if (check->state == CHECK_DONE)
+        answer_one(ticket, false);
+}
+
+static void take_address(struct checks *checks, struct engine_ticket *ticket)
+{
+    struct address address;
+    struct address_options options = operator_address_options(checks->shard->config);
+
+    address_parse(ticket->email, ticket->email_length, &options, &address);
+    if (ticket->kind == TICKET_DOMAIN && !address.valid) {
+        ticket_answer(ticket, mem_new(struct verify_answer));
+        return;
+    }
+    char *key = make_key(ticket, &address);
+    struct check *check = address.valid ? find_joinable(checks, ticket, key) : NULL;
+    if (check != NULL) {
+        free(key);
+        attach(check, ticket);
+        return;
+    }
+    if (!admitted(checks)) {
+        free(key);
+        ticket_answer(ticket, check_refused(checks, ticket));
+        return;
+    }
+    check = check_new(checks, ticket, &address);
+    check->key = key;
+    attach(check, ticket);
+    struct check *other;
+    HASH_FIND(by_key, checks->by_key, key, strlen(key), other);
+    if (other == NULL && address.valid) {
+        check->joinable = true;
+        HASH_ADD_KEYPTR(by_key, checks->by_key, check->key, strlen(check->key), check);
+    }
+    check_start(check);
+}
+
+void checks_take(struct checks *checks, struct engine_ticket *ticket)
+{
+    ticket->state = TICKET_WAITING;
+    if (ticket->kind == TICKET_LOOKUP)
+        look_up(checks, ticket);
+    else
+        take_address(checks, ticket);
+}
+
+/* --- life
+ * ------------------------------------------------------------------------------------------ */
+
+struct checks *checks_new(struct shard *shard)
+{
+    struct checks *checks = mem_new(struct checks);
+
+    checks->shard = shard;
+    return checks;
+}
+
+void checks_stop(struct checks *checks)
+{
+    struct check *check;
+
+    DL_FOREACH(checks->at_work, check) answer_all(check, true);
+}
+
+void checks_free(struct checks **checks)
+{
+    struct check *check, *next;
+
+    if (*checks == NULL)
+        return;
+    DL_FOREACH_SAFE((*checks)->at_work, check, next)
+    {
+        check->job = NULL; /* the lanes free theirs */
+        check_free(check);
+    }
+    DL_FOREACH_SAFE((*checks)->remembered, check, next) check_free(check);
+    imap_memory_free(*checks);
+    recipients_free(*checks);
+    free(*checks);
+    *checks = NULL;
+}

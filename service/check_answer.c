@@ -1,0 +1,238 @@
+/* From what a check knows now to the answer one waiter gets. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "probes/base/clock.h"
+#include "probes/base/log.h"
+#include "probes/base/mem.h"
+#include "service/check.h"
+#include "service/operator.h"
+
+enum { MINUTE = 60, HOUR = 3600, DAY = 24 * 3600 };
+
+/* --- how long things stay true --------------------------------------------------------- */
+
+uint32_t reason_lifetime_s(enum verdict_reason reason, const struct smtp_evidence *evidence)
+{
+    bool no_such_mailbox = evidence != NULL && evidence->recipient.enhanced[1] == 1 &&
+                           evidence->recipient.enhanced[2] == 1;
+
+    switch (reason_status(reason)) {
+    case STATUS_DELIVERABLE:
+        return DAY;
+    case STATUS_RISKY:
+        return reason == REASON_ACCEPTED_UNCONFIRMED ? 3 * HOUR
+               : reason == REASON_MAILBOX_FULL       ? 2 * HOUR
+                                                     : DAY;
+    case STATUS_UNDELIVERABLE:
+        return reason == REASON_MAILBOX_NOT_FOUND && no_such_mailbox ? DAY : 2 * HOUR;
+    case STATUS_UNKNOWN:
+    case STATUS_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static const struct {
+    enum verdict_reason reason;
+    uint32_t after_s;
+} retries[] = {
+    {REASON_DNS_TIMEOUT,          MINUTE     },
+    {REASON_DNS_FAILURE,          5 * MINUTE },
+    {REASON_DNSSEC_BOGUS,         15 * MINUTE},
+    {REASON_CONNECT_REFUSED,      15 * MINUTE},
+    {REASON_CONNECT_TIMEOUT,      15 * MINUTE},
+    {REASON_SMTP_TIMEOUT,         15 * MINUTE},
+    {REASON_CONNECTION_LOST,      5 * MINUTE },
+    {REASON_PROTOCOL_ERROR,       HOUR       },
+    {REASON_PROBE_BLOCKED,        15 * MINUTE},
+    {REASON_GREYLISTED,           6 * MINUTE },
+    {REASON_TEMPORARY_FAILURE,    15 * MINUTE},
+    {REASON_REJECTED_UNCLEAR,     2 * HOUR   },
+    {REASON_MAILBOX_FULL,         2 * HOUR   },
+    {REASON_ACCEPTED_UNCONFIRMED, 3 * HOUR   },
+    {REASON_DEADLINE_EXCEEDED,    5          }, /* the check goes on: ask for its id */
+    {REASON_DEFERRED,             15 * MINUTE},
+    {REASON_EGRESS_BLOCKED,       10 * MINUTE},
+    {REASON_INTERNAL_ERROR,       MINUTE     },
+};
+
+uint32_t reason_retry_s(enum verdict_reason reason, const struct smtp_evidence *evidence)
+{
+    (void)evidence;
+    for (size_t i = 0; i < ARRAY_LENGTH(retries); i++)
+        if (retries[i].reason == reason)
+            return retries[i].after_s;
+    return HOUR; /* not retryable, yet unknown: held that long */
+}
+
+/* --- reading the check ------------------------------------------------------------------ */
+
+void check_parse(const struct check *check, struct address *address,
+                 struct address_insight *insight)
+{
+    struct address_options options = operator_address_options(check->checks->shard->config);
+    bool missing = check->mx != NULL &&
+                   (check->mx->outcome == MX_NO_DOMAIN || check->mx->outcome == MX_NO_HOST);
+
+    address_parse(check->email, check->email_length, &options, address);
+    address_look_up(check->email, check->email_length, address, missing, insight);
+}
+
+static enum check_progress progress_of(const struct check *check)
+{
+    if (check->state == CHECK_DNS)
+        return PROGRESS_DNS;
+    if (check->state != CHECK_SMTP || check->job == NULL)
+        return PROGRESS_ENDED;
+    enum check_progress progress = atomic_load(&check->job->progress);
+    return progress == PROGRESS_ENDED ? PROGRESS_SMTP : progress; /* on its way home */
+}
+
+static bool parked(const struct check *check)
+{
+    return check->mx != NULL && check->mx->host_count > 0 &&
+           insight_mx_parking(check->mx->hosts[0].name);
+}
+
+static bool disposable_mx(const struct check *check)
+{
+    return check->mx != NULL && check->mx->host_count > 0 &&
+           insight_mx_disposable(check->mx->hosts[0].name);
+}
+
+struct verdict check_verdict(const struct check *check, const struct address *address,
+                             const struct address_insight *insight, bool deadline)
+{
+    bool suppressed = address->valid && !check->domain_only && operator_suppresses(address);
+    struct verdict_input input = {
+        .address = address,
+        .insight = insight,
+        .mx = check->mx,
+        .smtp = check->evidence != NULL ? check->evidence : check->interim,
+        .provider = check->provider,
+        .parked_mx = parked(check),
+        .stop = suppressed ? STOP_SUPPRESSED : check->stop,
+        .progress = progress_of(check),
+        .deadline = deadline,
+    };
+
+    return verdict_decide(&input);
+}
+
+static unsigned policy_flags(const struct address_insight *insight)
+{
+    return (insight->disposable ? POLICY_FLAG_DISPOSABLE : 0u) |
+           (insight->role ? POLICY_FLAG_ROLE : 0u);
+}
+
+static int64_t retry_after(const struct check *check, const struct verdict *verdict)
+{
+    if (!reason_retryable(verdict->reason))
+        return -1;
+    if (verdict->reason == REASON_DEFERRED && check->stop_retry_ms > 0)
+        return (check->stop_retry_ms + 999) / 1000;
+    uint32_t after_s = reason_retry_s(verdict->reason, check->evidence);
+    int64_t elapsed_s =
+        (check->from_cache & CACHED_SMTP) != 0 ? clock_wall_s() - check->checked_at_s : 0;
+    return elapsed_s < (int64_t)after_s ? (int64_t)after_s - elapsed_s : 1;
+}
+
+static int64_t expiry(const struct check *check, const struct verdict *verdict)
+{
+    if (check->expires_at_s > 0)
+        return check->expires_at_s;
+    if (reason_retryable(verdict->reason))
+        return check->checked_at_s + reason_retry_s(verdict->reason, NULL);
+    uint64_t now_ms = loop_now_ms(check->checks->shard->loop);
+    if (check->mx != NULL && check->mx->expires_ms > now_ms)
+        return check->checked_at_s + (int64_t)(check->mx->expires_ms - now_ms) / 1000;
+    return check->checked_at_s + DAY;
+}
+
+static void log_answer(const struct check *check, const struct engine_ticket *ticket,
+                       const struct verify_answer *answer, uint32_t total_ms)
+{
+    enum log_level level = check->bulk ? LOG_DEBUG : LOG_INFO;
+
+    if (!log_enabled(level) || check->domain_only)
+        return;
+    log_event(level, "verdict",
+              (struct log_field[]){LOG_TEXT("request_id", ticket->request_id),
+                                   LOG_TEXT("id", check->id), LOG_ADDRESS("email", check->email),
+                                   LOG_TEXT("status", status_name(answer->status)),
+                                   LOG_TEXT("reason", reason_name(answer->reason)),
+                                   LOG_NUMBER("complete", answer->complete),
+                                   LOG_NUMBER("ms", total_ms), LOG_END});
+}
+
+struct verify_answer *check_answer(struct check *check, const struct engine_ticket *ticket,
+                                   bool deadline)
+{
+    struct address address;
+    struct address_insight insight;
+    struct verify_answer *answer = mem_new(struct verify_answer);
+
+    check_parse(check, &address, &insight);
+    struct verdict verdict = check_verdict(check, &address, &insight, deadline);
+    bool allowlisted = address.valid && operator_allows(&address);
+    struct policy_input policy = {.verdict = &verdict,
+                                  .flags = policy_flags(&insight),
+                                  .has_suggestion = insight.suggestion[0] != '\0',
+                                  .allowlisted = allowlisted};
+    uint64_t now_ms = clock_now_ms();
+
+    memcpy(answer->id, check->id, sizeof(answer->id));
+    answer->found = true;
+    answer->status = verdict.status;
+    answer->reason = verdict.reason;
+    answer->action =
+        ticket->policy != NULL ? policy_decide(ticket->policy, &policy) : ACTION_ACCEPT;
+    answer->complete = check->state == CHECK_DONE;
+    struct document document = {
+        .id = check->id,
+        .email = check->email,
+        .email_length = check->email_length,
+        .address = &address,
+        .insight = &insight,
+        .verdict = &verdict,
+        .action = answer->action,
+        .policy = ticket->policy != NULL ? ticket->policy->name : NULL,
+        .allowlisted = allowlisted,
+        .complete = answer->complete,
+        .parked_mx = parked(check),
+        .disposable_mx = disposable_mx(check),
+        .retry_after_s = retry_after(check, &verdict),
+        .checked_at_s = check->checked_at_s,
+        .expires_at_s = expiry(check, &verdict),
+        .from_cache = check->from_cache,
+        .mx = check->mx,
+        .smtp = check->evidence != NULL ? check->evidence : check->interim,
+        .imap = check->imap_evidence,
+        .provider = check->provider,
+        .dns_ms = (uint32_t)check->dns_ms,
+        .total_ms = (uint32_t)(now_ms - ticket->received_ms),
+        .explain = ticket->explain,
+        .language = ticket->language,
+    };
+    answer->document = check->domain_only ? document_domain(&document, &answer->document_length)
+                                          : document_verdict(&document, &answer->document_length);
+    log_answer(check, ticket, answer, document.total_ms);
+    return answer;
+}
+
+struct verify_answer *check_refused(struct checks *checks, const struct engine_ticket *ticket)
+{
+    struct check check = {.checks = checks,
+                          .state = CHECK_DONE,
+                          .stop = STOP_DEFERRED,
+                          .domain_only = ticket->kind == TICKET_DOMAIN,
+                          .email = ticket->email,
+                          .email_length = ticket->email_length,
+                          .checked_at_s = clock_wall_s(),
+                          .stop_retry_ms = 10000};
+    struct verify_answer *answer = check_answer(&check, ticket, false);
+
+    answer->overloaded = true;
+    return answer;
+}

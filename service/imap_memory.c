@@ -1,0 +1,165 @@
+#include "service/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "probes/base/mem.h"
+
+enum {
+    SURVEYS_MAX = 256, /* at once, per loop: each may hold a few descriptors */
+    LIFETIME_MS = 24 * 3600 * 1000,
+    SURVEY_STEP_MS = 10000,
+    EVICTION_LOOK = 16
+};
+
+static void start_queued(struct checks *checks);
+
+static void on_surveyed(void *context, struct imap_evidence *evidence)
+{
+    struct imap_memory *memory = context;
+    struct checks *checks = memory->checks;
+    struct check *check;
+
+    memory->running = NULL;
+    checks->imap_running--;
+    imap_evidence_drop(&memory->evidence);
+    memory->evidence = evidence;
+    memory->at_ms = loop_now_ms(checks->shard->loop);
+    memory->until_ms = memory->at_ms + LIFETIME_MS;
+    while ((check = memory->waiting) != NULL) {
+        imap_memory_leave(check);
+        check_imap_ready(check, imap_evidence_keep(evidence), false);
+    }
+    start_queued(checks);
+}
+
+static struct ip_address first_source(const struct config *config)
+{
+    for (size_t i = 0; i < config->source_count; i++)
+        if (config->sources[i].family == 4)
+            return config->sources[i];
+    return (struct ip_address){0};
+}
+
+static void start(struct imap_memory *memory)
+{
+    struct checks *checks = memory->checks;
+    const struct config *config = checks->shard->config;
+
+    checks->imap_running++;
+    memory->running = imap_survey_start(
+        &(struct imap_survey_params){
+            .loop = checks->shard->loop,
+            .dns = checks->shard->dns,
+            .tls = checks->shard->tls,
+            .allowed = &config->allowed,
+            .source = first_source(config),
+            .port_imap = config->port_imap,
+            .port_imaps = config->port_imaps,
+            .connect_ms = config->timeout_connect_ms,
+            .step_ms = SURVEY_STEP_MS,
+            .budget_ms = config->check_budget_ms / 2,
+            .domain = memory->domain,
+            .mx = memory->mx,
+            .provider = memory->provider,
+            .transcript = memory->waiting != NULL && memory->waiting->transcript,
+        },
+        on_surveyed, memory);
+    mx_evidence_drop(&memory->mx);
+}
+
+static void start_queued(struct checks *checks)
+{
+    while (checks->imap_queue != NULL && checks->imap_running < SURVEYS_MAX) {
+        struct imap_memory *memory = checks->imap_queue;
+
+        DL_DELETE(checks->imap_queue, memory);
+        memory->queued = false;
+        if (memory->waiting != NULL) /* else nobody wants to know any more */
+            start(memory);
+        else
+            mx_evidence_drop(&memory->mx);
+    }
+}
+
+static void forget(struct checks *checks, struct imap_memory *memory)
+{
+    HASH_DEL(checks->imap, memory);
+    if (memory->queued)
+        DL_DELETE(checks->imap_queue, memory);
+    imap_survey_cancel(&memory->running);
+    imap_evidence_drop(&memory->evidence);
+    mx_evidence_drop(&memory->mx);
+    free(memory);
+}
+
+static void make_room(struct checks *checks)
+{
+    struct imap_memory *memory, *following;
+    unsigned looked = 0;
+
+    if (HASH_COUNT(checks->imap) < checks->shard->config->cache_entries)
+        return;
+    HASH_ITER(hh, checks->imap, memory, following)
+    {
+        if (memory->running == NULL && !memory->queued && memory->waiting == NULL) {
+            forget(checks, memory);
+            return;
+        }
+        if (++looked == EVICTION_LOOK)
+            return;
+    }
+}
+
+static struct imap_memory *find(struct checks *checks, const char *domain)
+{
+    struct imap_memory *memory;
+    size_t length = strlen(domain);
+
+    HASH_FIND_STR(checks->imap, domain, memory);
+    if (memory != NULL)
+        return memory;
+    make_room(checks);
+    memory = mem_zeroed(1, sizeof(*memory) + length + 1);
+    memcpy(memory->domain, domain, length + 1);
+    memory->checks = checks;
+    HASH_ADD_STR(checks->imap, domain, memory);
+    return memory;
+}
+
+void imap_memory_ask(struct check *check)
+{
+    struct checks *checks = check->checks;
+    struct imap_memory *memory = find(checks, check->domain);
+    uint64_t now_ms = loop_now_ms(checks->shard->loop);
+
+    if (memory->evidence != NULL && memory->until_ms > now_ms &&
+        memory->at_ms >= check->fresh_after_ms) {
+        check_imap_ready(check, imap_evidence_keep(memory->evidence), true);
+        return;
+    }
+    check->survey = memory;
+    DL_APPEND2(memory->waiting, check, prev_imap, next_imap);
+    if (memory->running != NULL || memory->queued)
+        return;
+    memory->mx = check->mx != NULL ? mx_evidence_keep(check->mx) : NULL;
+    memory->provider = check->provider;
+    memory->queued = true;
+    DL_APPEND(checks->imap_queue, memory);
+    start_queued(checks);
+}
+
+void imap_memory_leave(struct check *check)
+{
+    if (check->survey == NULL)
+        return;
+    DL_DELETE2(check->survey->waiting, check, prev_imap, next_imap);
+    check->survey = NULL;
+}
+
+void imap_memory_free(struct checks *checks)
+{
+    while (checks->imap != NULL)
+        forget(checks, checks->imap);
+}

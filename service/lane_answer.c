@@ -1,0 +1,301 @@
+/* What an answer leads to.
+ *
+ *   recipient  2xx  -> the domain's decoy, unless its answer is known or being asked
+ *              550 without a word -> postmaster as control
+ *              our sender refused -> once more with the null sender
+ *              relay denied, refused before RCPT -> the next address of the MX walk
+ *              anything else -> home
+ *   decoy      -> remembered for the domain; home, with all who waited for it
+ *   control    -> remembered for the domain; home */
+#include "service/lanes.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "probes/base/mem.h"
+
+enum {
+    DECOY_ACCEPTED_MS = 24 * 3600 * 1000,
+    DECOY_REJECTED_MS = 7 * 24 * 3600 * 1000,
+    DECOY_UNDECIDED_MS = 3 * 3600 * 1000,
+    CONTROL_MS = 24 * 3600 * 1000,
+    HOUR_MS = 3600 * 1000
+};
+
+/* --- leaving the session --------------------------------------------------------------- */
+
+void lane_keep_transcript(struct lane_session *session, struct job *job)
+{
+    if (session->only != job || session->transcript == NULL)
+        return;
+    free(job->evidence->transcript);
+    job->evidence->transcript =
+        mem_copy_bytes(session->transcript->bytes != NULL ? session->transcript->bytes : "",
+                       session->transcript->length);
+}
+
+void lane_go_home(struct lane_session *session, struct job *job)
+{
+    if (session->only == job)
+        session->held = job; /* until the goodbye is in the transcript */
+    else
+        lane_finish(job, STOP_NONE, 0);
+}
+
+void lane_finish_current(struct lane_session *session)
+{
+    struct job *job = session->job;
+
+    session->job = NULL;
+    lane_go_home(session, job);
+}
+
+/* --- answers --------------------------------------------------------------------------- */
+
+static void remember_server(struct lane_session *session, struct job *job)
+{
+    struct smtp_server *server = smtp_session_server(session->smtp);
+
+    if (server == NULL || job->evidence->server == server)
+        return;
+    smtp_server_drop(&job->evidence->server);
+    job->evidence->server = smtp_server_keep(server);
+}
+
+static void use_decoy(struct job *job, const struct domain_memory *domain, bool cached)
+{
+    job->evidence->decoy_outcome = domain->decoy;
+    job->evidence->decoy_cached = cached;
+    smtp_reply_facts_copy(&job->evidence->decoy, &domain->decoy_reply);
+}
+
+/* Is the domain's decoy answer young enough for this job? What was asked since the request came is.
+ */
+static bool decoy_known(const struct lane_session *session, const struct domain_memory *domain,
+                        const struct job *job)
+{
+    return domain->decoy != DECOY_NOT_RUN && domain->decoy_until_ms > session_now_ms(session) &&
+           (domain->decoy_at_ms >= job->fresh_after_ms || domain->decoy_at_ms >= job->asked_ms);
+}
+
+static bool decoy_useless(const struct job *job)
+{
+    const struct provider *provider = job->provider;
+
+    return provider != NULL &&
+           (provider->truth == PROVIDER_OPAQUE || (provider->truth == PROVIDER_DISCRIMINATES &&
+                                                   provider_owns_domain(provider, job->domain)));
+}
+
+static void recipient_accepted(struct lane_session *session)
+{
+    struct job *job = session->job;
+    struct domain_memory *domain = session_domain(session, job);
+
+    if (decoy_useless(job)) {
+        lane_finish_current(session);
+    } else if (decoy_known(session, domain, job)) {
+        use_decoy(job, domain, true);
+        lane_finish_current(session);
+    } else if (domain->decoy_running) {
+        session->job = NULL;
+        job->phase = JOB_ASK_DECOY;
+        DL_APPEND(domain->waiting, job); /* holds no connection */
+    } else {
+        domain->decoy_running = true;
+        job->phase = JOB_ASK_DECOY;
+        checks_job_accepted(job->home->checks, job, &job->evidence->recipient);
+    }
+}
+
+static bool control_known(const struct lane_session *session, const struct domain_memory *domain)
+{
+    return domain->control != CONTROL_NOT_RUN && domain->control_until_ms > session_now_ms(session);
+}
+
+/* A bare 550 tells a missing mailbox and a host that refuses everybody apart only by asking for
+ * the one mailbox that must exist (RFC 5321 section 4.5.1). */
+static bool needs_control(const struct smtp_answer *answer)
+{
+    const struct smtp_reply_facts *reply = &answer->reply;
+    bool says_nothing =
+        reply->enhanced[0] == 0 || (reply->enhanced[1] <= 1 && reply->enhanced[2] == 0);
+
+    return reply->class == REPLY_REJECTED_UNCLEAR && reply->code == 550 && says_nothing &&
+           answer->stage == SMTP_STAGE_RCPT;
+}
+
+static void recipient_unclear(struct lane_session *session)
+{
+    struct job *job = session->job;
+    struct domain_memory *domain = session_domain(session, job);
+
+    if (control_known(session, domain)) {
+        job->evidence->control = domain->control;
+        lane_finish_current(session);
+    } else {
+        job->phase = JOB_ASK_CONTROL;
+    }
+}
+
+static void count_unknown(struct lane_session *session, const struct job *job)
+{
+    struct domain_memory *domain = session_domain(session, job);
+
+    if (session_now_ms(session) - domain->unknown_since_ms >= HOUR_MS) {
+        domain->unknown_since_ms = session_now_ms(session);
+        domain->unknown_count = 0;
+    }
+    domain->unknown_count++;
+}
+
+/* Does this refusal speak of the host or the way to it, so that the next MX may know better? */
+static bool next_mx_may_know(const struct smtp_answer *answer)
+{
+    return answer->stage < SMTP_STAGE_RCPT || answer->reply.class == REPLY_RELAY_DENIED ||
+           answer->reply.class == REPLY_HOST_NO_MAIL;
+}
+
+static void recipient_answered(struct lane_session *session, const struct smtp_answer *answer)
+{
+    struct job *job = session->job;
+    enum reply_class class = answer->reply.class;
+
+    if (class == REPLY_SENDER_REJECTED && !job->null_sender &&
+        session_config(session)->mail_from[0] != '\0') {
+        job->null_sender = true; /* a second opinion, in this session */
+        return;
+    }
+    struct smtp_attempt *attempt = lane_attempt(job, session->host);
+    attempt->stage = answer->stage;
+    attempt->class = class;
+    attempt->code = answer->reply.code;
+    smtp_reply_facts_copy(&job->evidence->recipient, &answer->reply);
+    job->evidence->recipient_ms = answer->took_ms;
+    remember_server(session, job);
+    if (answer->reply.code >= 500)
+        session->rejects++;
+    if (class == REPLY_PROBE_BLOCKED)
+        lane_host_rest(session->host);
+    if (class == REPLY_MAILBOX_NOT_FOUND)
+        count_unknown(session, job);
+
+    if (next_mx_may_know(answer)) {
+        session->job = NULL;
+        lane_keep_transcript(session, job);
+        lane_walk_on(job);
+    } else if (class == REPLY_ACCEPTED) {
+        recipient_accepted(session);
+    } else if (needs_control(answer)) {
+        recipient_unclear(session);
+    } else {
+        lane_finish_current(session);
+    }
+}
+
+static enum decoy_outcome decoy_outcome(const struct smtp_answer *answer)
+{
+    switch (answer->reply.class) {
+    case REPLY_ACCEPTED:
+        return DECOY_ACCEPTED;
+    case REPLY_MAILBOX_NOT_FOUND:
+    case REPLY_MAILBOX_DISABLED:
+    case REPLY_MAILBOX_MOVED:
+    case REPLY_MAILBOX_ABANDONED:
+    case REPLY_RELAY_DENIED:
+    case REPLY_REJECTED_UNCLEAR:
+        return answer->stage == SMTP_STAGE_RCPT ? DECOY_REJECTED : DECOY_UNDECIDED;
+    case REPLY_NONE:
+    case REPLY_MAILBOX_FULL:
+    case REPLY_MAILBOX_RESTRICTED:
+    case REPLY_MAILBOX_RATE_LIMITED:
+    case REPLY_GREYLISTED:
+    case REPLY_TEMPORARY_FAILURE:
+    case REPLY_PROBE_BLOCKED:
+    case REPLY_SENDER_REJECTED:
+    case REPLY_TLS_REQUIRED:
+    case REPLY_HOST_NO_MAIL:
+    case REPLY_EAI_NOT_SUPPORTED:
+    case REPLY_PROTOCOL_ERROR:
+    case REPLY_CLASS_COUNT:
+        break;
+    }
+    return DECOY_UNDECIDED;
+}
+
+static void remember_decoy(struct domain_memory *domain, enum decoy_outcome outcome,
+                           const struct smtp_reply_facts *reply, uint64_t at_ms)
+{
+    static const uint32_t lifetimes_ms[] = {
+        [DECOY_ACCEPTED] = DECOY_ACCEPTED_MS,
+        [DECOY_REJECTED] = DECOY_REJECTED_MS,
+        [DECOY_UNDECIDED] = DECOY_UNDECIDED_MS,
+    };
+
+    domain->decoy_running = false;
+    domain->decoy = outcome;
+    domain->decoy_at_ms = at_ms;
+    domain->decoy_until_ms = at_ms + lifetimes_ms[outcome];
+    if (reply != NULL)
+        smtp_reply_facts_copy(&domain->decoy_reply, reply);
+    else
+        smtp_reply_facts_clear(&domain->decoy_reply);
+}
+
+/* The decoy has spoken, or cannot: all accepted recipients of the domain go home. */
+void lane_settle_decoy(struct lane_session *session, struct job *job, enum decoy_outcome outcome,
+                       const struct smtp_reply_facts *reply)
+{
+    struct domain_memory *domain = session_domain(session, job);
+    struct job *waiting;
+
+    remember_decoy(domain, outcome, reply, session_now_ms(session));
+    use_decoy(job, domain, false);
+    lane_go_home(session, job);
+    while ((waiting = domain->waiting) != NULL) {
+        DL_DELETE(domain->waiting, waiting);
+        use_decoy(waiting, domain, false);
+        lane_finish(waiting, STOP_NONE, 0);
+    }
+}
+
+static void decoy_answered(struct lane_session *session, const struct smtp_answer *answer)
+{
+    struct job *job = session->job;
+
+    session->job = NULL;
+    if (answer->reply.code >= 500)
+        session->rejects++;
+    job->evidence->decoy_ms = answer->took_ms;
+    lane_settle_decoy(session, job, decoy_outcome(answer), &answer->reply);
+}
+
+static void control_answered(struct lane_session *session, const struct smtp_answer *answer)
+{
+    struct domain_memory *domain = session_domain(session, session->job);
+
+    if (answer->reply.class == REPLY_ACCEPTED)
+        domain->control = CONTROL_CLEAR;
+    else
+        domain->control = answer->reply.code >= 500 ? CONTROL_REFUSED_ALIKE : CONTROL_UNDECIDED;
+    domain->control_until_ms = session_now_ms(session) + CONTROL_MS;
+    session->job->evidence->control = domain->control;
+    lane_finish_current(session);
+}
+
+void lane_on_answer(void *context, const struct smtp_answer *answer)
+{
+    struct lane_session *session = context;
+
+    switch (session->job->phase) {
+    case JOB_ASK_RECIPIENT:
+        recipient_answered(session, answer);
+        break;
+    case JOB_ASK_DECOY:
+        decoy_answered(session, answer);
+        break;
+    case JOB_ASK_CONTROL:
+        control_answered(session, answer);
+        break;
+    }
+}

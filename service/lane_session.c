@@ -1,0 +1,244 @@
+/* A session of a lane: opening it, and what it asks next. What an answer leads to stands
+ * in lane_answer.c, what an early end means in lane_end.c. */
+#include "service/lanes.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <utlist.h>
+
+#include "probes/base/clock.h"
+#include "probes/base/mem.h"
+
+enum { HOUR_MS = 3600 * 1000, TRANSCRIPT_MAX = 64 * 1024 };
+
+/* --- the next question ------------------------------------------------------------- */
+
+/* Consonants and digits: no word, no dots, begins with a letter and ends with a digit, so every
+ * provider's rules allow it. New each time. */
+static void make_decoy(char out[DECOY_SIZE])
+{
+    static const char letters[] = "bcdfghjklmnpqrstvwxz"; /* 20 of them */
+    uint8_t random[16];
+
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        abort(); /* no entropy: the kernel is broken */
+    for (size_t i = 0; i < sizeof(random); i++)
+        out[i] = i < 12 ? letters[random[i] % 20] : (char)('0' + random[i] % 10);
+    out[sizeof(random)] = '\0';
+}
+
+static void compose_question(struct lane_session *session, const char *local)
+{
+    size_t length = strlen(local), domain_length = strlen(session->job->domain);
+
+    assert(length + 1 + domain_length < sizeof(session->question));
+    memcpy(session->question, local, length);
+    session->question[length] = '@';
+    memcpy(session->question + length + 1, session->job->domain, domain_length + 1);
+}
+
+static enum smtp_next ask(struct lane_session *session, struct smtp_task *task)
+{
+    struct job *job = session->job;
+    char decoy[DECOY_SIZE];
+
+    task->mail_from = job->null_sender ? "" : session_config(session)->mail_from;
+    task->smtputf8 = false;
+    switch (job->phase) {
+    case JOB_ASK_RECIPIENT:
+        task->recipient = job->recipient;
+        task->smtputf8 = job->smtputf8;
+        session->recipients++;
+        return SMTP_NEXT_ASK;
+    case JOB_ASK_DECOY:
+        make_decoy(decoy);
+        compose_question(session, decoy);
+        break;
+    case JOB_ASK_CONTROL:
+        compose_question(session, "postmaster");
+        break;
+    }
+    task->recipient = session->question;
+    session->recipients++;
+    return session->only != NULL || !lane_has_work(session->host) ? SMTP_NEXT_ASK_LAST
+                                                                  : SMTP_NEXT_ASK;
+}
+
+static bool over_unknown_limit(const struct lane_session *session, const struct job *job,
+                               uint32_t *retry_ms)
+{
+    bool set;
+    struct domain_memory *domain = session_domain(session, job);
+    const char *provider = job->provider != NULL ? job->provider->key : NULL;
+    uint32_t limit = config_limit_for(&session_config(session)->lane_unknown_per_hour, provider,
+                                      session->host->name, &set);
+    uint64_t age_ms = session_now_ms(session) - domain->unknown_since_ms;
+
+    if (domain->unknown_count < limit || age_ms >= HOUR_MS)
+        return false;
+    *retry_ms = (uint32_t)(HOUR_MS - age_ms);
+    return true;
+}
+
+static bool worn_out(const struct lane_session *session)
+{
+    const struct lane_host *host = session->host;
+
+    return session->recipients >= host->recipients_per_session ||
+           session->rejects >= host->rejects_per_session ||
+           host->rest_until_ms > session_now_ms(session);
+}
+
+/* Takes jobs until one is worth asking about. */
+static bool pick_job(struct lane_session *session)
+{
+    uint32_t retry_ms = 0;
+
+    while ((session->job = lane_take_job(session->host, session->only)) != NULL) {
+        struct job *job = session->job;
+
+        if (atomic_load(&job->abandoned) && job->phase == JOB_ASK_RECIPIENT) {
+            lane_finish(job, STOP_DEFERRED, 0);
+        } else if (job->phase == JOB_ASK_RECIPIENT && over_unknown_limit(session, job, &retry_ms)) {
+            lane_finish(job, STOP_DEFERRED, retry_ms);
+        } else {
+            atomic_store(&job->progress, PROGRESS_SMTP);
+            if (job->evidence->queue_ms == 0)
+                job->evidence->queue_ms = (uint32_t)(session_now_ms(session) - job->queued_ms);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void session_opened(struct lane_session *session)
+{
+    struct smtp_server *server = smtp_session_server(session->smtp);
+
+    if (!session->opening)
+        return;
+    session->opening = false;
+    session->host->opening--;
+    session->host->refused_ms = 0;
+    session->host->rest_ms = session_config(session)->lane_rest_ms;
+    if (session->in_clear && server != NULL)
+        server->tls = session->host->broken_tls;
+}
+
+static bool must_pause(struct lane_session *session)
+{
+    if (session->recipients == 0 || session->host->gap_ms == 0 || session->paused)
+        return false;
+    session->paused = true;
+    loop_timer_start(&session->gap, session->host->gap_ms);
+    return true;
+}
+
+static enum smtp_next on_next(void *context, struct smtp_task *task)
+{
+    struct lane_session *session = context;
+
+    session_opened(session);
+    if (session->job != NULL) /* its next phase */
+        return ask(session, task);
+    bool more = session->only != NULL ? session->recipients == 0 : lane_has_work(session->host);
+    if (worn_out(session) || !more)
+        return SMTP_NEXT_QUIT;
+    if (must_pause(session))
+        return SMTP_NEXT_WAIT;
+    session->paused = false;
+    return pick_job(session) ? ask(session, task) : SMTP_NEXT_QUIT;
+}
+
+static void on_gap_over(void *context)
+{
+    struct lane_session *session = context;
+
+    smtp_session_resume(session->smtp);
+}
+
+void lane_session_unlink(struct lane_session *session)
+{
+    struct lane_host *host = session->host;
+
+    loop_timer_stop(&session->gap);
+    if (session->opening)
+        host->opening--;
+    host->sessions--;
+    host->lane->sessions--;
+    DL_DELETE(session_lanes(session)->all_sessions, session);
+}
+
+void lane_session_free(struct lane_session *session)
+{
+    if (session->transcript != NULL)
+        text_free(session->transcript);
+    free(session->transcript);
+    free(session);
+}
+
+/* --- opening ---------------------------------------------------------------------------------- */
+
+static struct ip_address source_for(const struct config *config, const struct ip_address *target)
+{
+    for (size_t i = 0; i < config->source_count; i++)
+        if (config->sources[i].family == target->family)
+            return config->sources[i];
+    return (struct ip_address){0};
+}
+
+void lane_session_open(struct lane_host *host, struct job *only)
+{
+    static const struct smtp_session_handler handler = {on_next, on_answer, on_end};
+    struct lanes *lanes = host->lane->lanes;
+    const struct config *config = lanes->shard->config;
+    struct lane_session *session = mem_new(struct lane_session);
+
+    session->host = host;
+    session->only = only;
+    session->opening = true;
+    session->in_clear = host->clear_until_ms > loop_now_ms(lanes->shard->loop);
+    loop_timer_init(&session->gap, lanes->shard->loop, on_gap_over, session);
+    if (only != NULL) {
+        session->transcript = mem_new(struct text);
+        text_init(session->transcript, TRANSCRIPT_MAX);
+        if (only->evidence->transcript != NULL) /* of the hosts before */
+            text_put(session->transcript, only->evidence->transcript);
+    }
+    host->opening++;
+    host->sessions++;
+    host->lane->sessions++;
+    DL_APPEND(lanes->all_sessions, session);
+    struct job *first =
+        only != NULL ? only : (host->interactive != NULL ? host->interactive : host->bulk);
+    if (first != NULL)
+        atomic_store(&first->progress, PROGRESS_CONNECT);
+    session->smtp = smtp_session_start(&(struct smtp_session_params){
+        .loop = lanes->shard->loop,
+        .tls = lanes->shard->tls,
+        .host = host->name,
+        .address = host->address,
+        .port = config->port_smtp,
+        .source = source_for(config, &host->address),
+        .allowed = &config->allowed,
+        .hello_name = config->hello_name,
+        .waits = {config->timeout_connect_ms, config->timeout_greeting_ms,
+                  config->timeout_command_ms, config->timeout_recipient_ms,
+                  config->timeout_quit_ms},
+        .in_clear = session->in_clear,
+        .transcript = session->transcript,
+        .handler = &handler,
+        .context = session,
+    });
+}
+
+void lane_session_drop(struct lane_session *session)
+{
+    lane_session_unlink(session);
+    smtp_session_drop(&session->smtp);
+    job_free(&session->job);
+    job_free(&session->held);
+    lane_session_free(session);
+}

@@ -1,0 +1,488 @@
+/* Queues, limits and rest. What is asked inside a session stands in lane_session.c. */
+#include "service/lanes.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "probes/base/clock.h"
+#include "probes/base/mem.h"
+#include "probes/base/text.h"
+
+enum { EVICTION_LOOK = 16, HOSTS_PER_CHECK = 2, ADDRESSES_PER_CHECK = 4 };
+
+/* --- where a job is going -------------------------------------------------------- */
+
+static const struct mx_host *target_host(const struct job *job)
+{
+    return &job->mx->hosts[job->host];
+}
+
+static const struct ip_address *target_address(const struct job *job)
+{
+    return &job->mx->addresses[target_host(job)->first_address + job->address];
+}
+
+/* A provider's hosts share one lane; anybody else's host is a lane of its own. */
+static void lane_key(const struct job *job, char key[LANE_KEY_SIZE])
+{
+    struct text text;
+
+    text_init(&text, LANE_KEY_SIZE - 1);
+    const struct provider *provider = provider_by_mx(target_host(job)->name);
+    if (provider != NULL) {
+        text_put(&text, provider->key);
+    } else {
+        char address[IP_TEXT_SIZE];
+        text_put(&text, ip_format(target_address(job), address));
+    }
+    memcpy(key, text.bytes, text.length + 1);
+    text_free(&text);
+}
+
+static bool usable(const struct mx_host *host)
+{
+    return host->state == MX_HOST_OK && host->address_count > 0;
+}
+
+static bool find_usable_host(struct job *job)
+{
+    while (job->host < job->mx->host_count && !usable(target_host(job)))
+        job->host++;
+    return job->host < job->mx->host_count;
+}
+
+/* The next address in MX order, within two hosts and four addresses. */
+static bool next_target(struct job *job)
+{
+    if (job->addresses_tried >= ADDRESSES_PER_CHECK)
+        return false;
+    if (job->address + 1 < target_host(job)->address_count) {
+        job->address++;
+    } else {
+        if (++job->hosts_tried >= HOSTS_PER_CHECK)
+            return false;
+        job->host++;
+        job->address = 0;
+        if (!find_usable_host(job))
+            return false;
+    }
+    job->addresses_tried++;
+    job->retried_lost = false;
+    return true;
+}
+
+static void on_job_at_lane(struct loop_mail *mail)
+{
+    struct job *job = CONTAINER_OF(mail, struct job, mail);
+    char key[LANE_KEY_SIZE];
+
+    lane_key(job, key);
+    lanes_take(engine_lane_owner(job->home->engine, key)->lanes, job);
+}
+
+void job_send_to_lane(struct job *job)
+{
+    char key[LANE_KEY_SIZE];
+
+    if (job->addresses_tried == 0) {
+        if (!find_usable_host(job)) { /* mx said "found", so this is ours */
+            lane_finish(job, STOP_INTERNAL, 0);
+            return;
+        }
+        job->addresses_tried = 1;
+    }
+    lane_key(job, key);
+    atomic_store(&job->progress, PROGRESS_QUEUE);
+    loop_post(engine_lane_owner(job->home->engine, key)->loop, &job->mail, on_job_at_lane);
+}
+
+static void on_job_home(struct loop_mail *mail)
+{
+    struct job *job = CONTAINER_OF(mail, struct job, mail);
+
+    checks_job_returned(job->home->checks, job);
+}
+
+void job_send_home(struct job *job)
+{
+    atomic_store(&job->progress, PROGRESS_ENDED);
+    loop_post(job->home->loop, &job->mail, on_job_home);
+}
+
+void job_free(struct job **job)
+{
+    if (*job == NULL)
+        return;
+    mx_evidence_drop(&(*job)->mx);
+    smtp_evidence_drop(&(*job)->evidence);
+    free((*job)->recipient);
+    free((*job)->domain);
+    free(*job);
+    *job = NULL;
+}
+
+/* --- what came of it --------------------------------------------------------------- */
+
+struct smtp_attempt *lane_attempt(struct job *job, const struct lane_host *host)
+{
+    struct smtp_evidence *evidence = job->evidence;
+
+    assert(evidence->attempt_count < SMTP_ATTEMPTS_MAX);
+    struct smtp_attempt *attempt = &evidence->attempts[evidence->attempt_count++];
+    *attempt = (struct smtp_attempt){.host = mem_copy_text(host->name), .address = host->address};
+    return attempt;
+}
+
+static bool decided_at_rcpt(const struct smtp_evidence *evidence)
+{
+    if (evidence->attempt_count == 0)
+        return false;
+    const struct smtp_attempt *attempt = &evidence->attempts[verdict_deciding_attempt(evidence)];
+    return attempt->stage >= SMTP_STAGE_RCPT && attempt->class != REPLY_NONE &&
+           attempt->class != REPLY_RELAY_DENIED && attempt->class != REPLY_HOST_NO_MAIL;
+}
+
+void lane_finish(struct job *job, enum check_stop stop, uint32_t retry_ms)
+{
+    if (stop != STOP_NONE) {
+        job->stop = stop;
+        job->stop_retry_ms = retry_ms;
+    } else if (job->stop == STOP_DEFERRED && decided_at_rcpt(job->evidence)) {
+        job->stop = STOP_NONE; /* a resting host was passed over, and another one knew */
+    }
+    job->evidence->ended = true;
+    job->evidence->deciding = verdict_deciding_attempt(job->evidence);
+    job_send_home(job);
+}
+
+void lane_walk_on(struct job *job)
+{
+    if (!atomic_load(&job->abandoned) && next_target(job))
+        job_send_to_lane(job);
+    else
+        lane_finish(job, STOP_NONE, 0);
+}
+
+/* --- lanes and hosts ----------------------------------------------------------------- */
+
+static void lane_free(struct lane *lane)
+{
+    while (lane->hosts != NULL) {
+        struct lane_host *host = lane->hosts;
+
+        lane->hosts = host->next;
+        free(host->name);
+        free(host);
+    }
+    free(lane);
+}
+
+static bool lane_idle(const struct lane *lane, uint64_t now_ms)
+{
+    if (lane->sessions > 0 || lane->queued > 0)
+        return false;
+    for (const struct lane_host *host = lane->hosts; host != NULL; host = host->next)
+        if (host->rest_until_ms > now_ms)
+            return false;
+    return true;
+}
+
+/* Bounded memory: the oldest idle lane makes room for a new one. */
+static void make_room_for_lane(struct lanes *lanes)
+{
+    unsigned looked = 0;
+    struct lane *lane, *following;
+
+    if (HASH_COUNT(lanes->by_key) < lanes->shard->config->cache_entries)
+        return;
+    HASH_ITER(hh, lanes->by_key, lane, following)
+    {
+        if (lane_idle(lane, loop_now_ms(lanes->shard->loop))) {
+            HASH_DEL(lanes->by_key, lane);
+            lane_free(lane);
+            return;
+        }
+        if (++looked == EVICTION_LOOK)
+            return;
+    }
+}
+
+/* Without a word from settings or provider table: one connection per host, two per provider. */
+static uint32_t lane_connections(const struct config *config, const struct provider *provider,
+                                 const char *host)
+{
+    bool set;
+    uint32_t value = config_limit_for(&config->lane_connections,
+                                      provider != NULL ? provider->key : NULL, host, &set);
+
+    if (set || provider == NULL)
+        return value;
+    return provider->lane_connections > 0 ? provider->lane_connections : 2 * value;
+}
+
+static uint32_t limit_of(const struct config_limit *limit, const struct provider *provider,
+                         const char *host, uint32_t provider_value)
+{
+    bool set;
+    uint32_t value = config_limit_for(limit, provider != NULL ? provider->key : NULL, host, &set);
+
+    return !set && provider_value > 0 ? provider_value : value;
+}
+
+static struct lane *find_lane(struct lanes *lanes, const struct job *job)
+{
+    char key[LANE_KEY_SIZE];
+    struct lane *lane;
+
+    lane_key(job, key);
+    HASH_FIND_STR(lanes->by_key, key, lane);
+    if (lane != NULL)
+        return lane;
+    make_room_for_lane(lanes);
+    size_t length = strlen(key);
+    lane = mem_zeroed(1, sizeof(*lane) + length + 1);
+    memcpy(lane->key, key, length + 1);
+    lane->lanes = lanes;
+    const char *host = target_host(job)->name;
+    lane->connections_max = lane_connections(lanes->shard->config, provider_by_mx(host), host);
+    HASH_ADD_STR(lanes->by_key, key, lane);
+    return lane;
+}
+
+static struct lane_host *find_host(struct lane *lane, const struct job *job)
+{
+    const struct config *config = lane->lanes->shard->config;
+    const char *name = target_host(job)->name;
+    const struct ip_address *address = target_address(job);
+
+    for (struct lane_host *host = lane->hosts; host != NULL; host = host->next)
+        if (ip_equal(&host->address, address) && strcmp(host->name, name) == 0)
+            return host;
+
+    const struct provider *provider = provider_by_mx(name);
+    struct lane_host *host = mem_new(struct lane_host);
+    host->lane = lane;
+    host->name = mem_copy_text(name);
+    host->address = *address;
+    host->connections_max = lane->connections_max;
+    host->recipients_per_session =
+        limit_of(&config->lane_recipients_per_session, provider, name,
+                 provider != NULL ? provider->recipients_per_session : 0);
+    host->rejects_per_session = limit_of(&config->lane_rejects_per_session, provider, name,
+                                         provider != NULL ? provider->rejects_per_session : 0);
+    host->gap_ms = limit_of(&config->lane_transaction_gap_ms, provider, name,
+                            provider != NULL ? provider->transaction_gap_ms : 0);
+    host->rest_ms = config->lane_rest_ms;
+    host->next = lane->hosts;
+    lane->hosts = host;
+    return host;
+}
+
+void lane_host_rest(struct lane_host *host)
+{
+    uint64_t now_ms = loop_now_ms(host->lane->lanes->shard->loop);
+
+    host->rest_until_ms = now_ms + host->rest_ms;
+    host->rest_ms = host->rest_ms < REST_MAX_MS / 2 ? 2 * host->rest_ms : REST_MAX_MS;
+}
+
+/* --- queues ---------------------------------------------------------------------------- */
+
+static struct job **queue_of(struct lane_host *host, const struct job *job)
+{
+    return job->bulk ? &host->bulk : &host->interactive;
+}
+
+void lane_queue(struct lane_host *host, struct job *job, bool front)
+{
+    struct job **queue = queue_of(host, job);
+
+    if (front)
+        DL_PREPEND(*queue, job);
+    else
+        DL_APPEND(*queue, job);
+    host->queued++;
+    host->lane->queued++;
+}
+
+static void unqueue(struct lane_host *host, struct job *job)
+{
+    struct job **queue = queue_of(host, job);
+
+    DL_DELETE(*queue, job);
+    host->queued--;
+    host->lane->queued--;
+}
+
+/* Jobs with a transcript wait for a session of their own. */
+static struct job *first_shared(struct job *queue)
+{
+    while (queue != NULL && queue->transcript)
+        queue = queue->next;
+    return queue;
+}
+
+static struct job *first_alone(struct lane_host *host)
+{
+    struct job *job = host->interactive;
+
+    while (job != NULL && !job->transcript)
+        job = job->next;
+    for (struct job *bulk = host->bulk; job == NULL && bulk != NULL; bulk = bulk->next)
+        if (bulk->transcript)
+            job = bulk;
+    return job;
+}
+
+struct job *lane_take_job(struct lane_host *host, const struct job *only)
+{
+    struct job *job = NULL;
+
+    if (only != NULL) {
+        DL_FOREACH(*queue_of(host, only), job)
+        {
+            if (job == only)
+                break;
+        }
+    } else {
+        job = first_shared(host->interactive);
+        if (job == NULL)
+            job = first_shared(host->bulk);
+    }
+    if (job != NULL)
+        unqueue(host, job);
+    return job;
+}
+
+struct job *lane_take_any(struct lane_host *host)
+{
+    struct job *job = host->interactive != NULL ? host->interactive : host->bulk;
+
+    if (job != NULL)
+        unqueue(host, job);
+    return job;
+}
+
+bool lane_has_work(const struct lane_host *host)
+{
+    return first_shared(host->interactive) != NULL || first_shared(host->bulk) != NULL;
+}
+
+/* Part of a lane is kept for callers who wait: bulk alone may not fill it. */
+static bool may_open(const struct lane_host *host)
+{
+    const struct lane *lane = host->lane;
+    const struct config *config = lane->lanes->shard->config;
+
+    if (host->queued <= host->opening || host->sessions >= host->connections_max ||
+        lane->sessions >= lane->connections_max)
+        return false;
+    uint32_t reserve = lane->connections_max * config->interactive_reserve / 100;
+    return host->interactive != NULL || lane->sessions < lane->connections_max - reserve;
+}
+
+void lane_pump(struct lane *lane)
+{
+    /* Each session stands for a check that was admitted, so descriptors are bounded there. */
+    for (struct lane_host *host = lane->hosts; host != NULL; host = host->next)
+        while (may_open(host))
+            lane_session_open(host, lane_has_work(host) ? NULL : first_alone(host));
+}
+
+void lanes_take(struct lanes *lanes, struct job *job)
+{
+    uint64_t now_ms = loop_now_ms(lanes->shard->loop);
+    struct lane *lane = find_lane(lanes, job);
+    struct lane_host *host = find_host(lane, job);
+
+    if (host->rest_until_ms > now_ms) {
+        job->stop = STOP_DEFERRED; /* unless the next host can decide */
+        job->stop_retry_ms = (uint32_t)(host->rest_until_ms - now_ms);
+        lane_walk_on(job);
+        return;
+    }
+    if (job->queued_ms == 0)
+        job->queued_ms = now_ms;
+    lane_queue(host, job, false);
+    lane_pump(lane);
+}
+
+/* --- what is known of a domain ----------------------------------------------------------- */
+
+struct domain_memory *lanes_domain(struct lanes *lanes, const char *domain)
+{
+    struct domain_memory *memory, *oldest, *following;
+    unsigned looked = 0;
+
+    HASH_FIND_STR(lanes->domains, domain, memory);
+    if (memory != NULL)
+        return memory;
+    if (HASH_COUNT(lanes->domains) >= lanes->shard->config->cache_entries)
+        HASH_ITER(hh, lanes->domains, oldest, following)
+        {
+            if (!oldest->decoy_running) {
+                HASH_DEL(lanes->domains, oldest);
+                smtp_reply_facts_clear(&oldest->decoy_reply);
+                free(oldest);
+                break;
+            }
+            if (++looked == EVICTION_LOOK)
+                break;
+        }
+    size_t length = strlen(domain);
+    memory = mem_zeroed(1, sizeof(*memory) + length + 1);
+    memcpy(memory->domain, domain, length + 1);
+    HASH_ADD_STR(lanes->domains, domain, memory);
+    return memory;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+struct lanes *lanes_new(struct shard *shard)
+{
+    struct lanes *lanes = mem_new(struct lanes);
+
+    lanes->shard = shard;
+    return lanes;
+}
+
+static void free_queue(struct job **queue)
+{
+    while (*queue != NULL) {
+        struct job *job = *queue;
+
+        DL_DELETE(*queue, job);
+        job_free(&job);
+    }
+}
+
+void lanes_free(struct lanes **lanes)
+{
+    struct lane *lane, *following;
+    struct domain_memory *memory, *next_memory;
+
+    if (*lanes == NULL)
+        return;
+    while ((*lanes)->all_sessions != NULL)
+        lane_session_drop((*lanes)->all_sessions);
+    HASH_ITER(hh, (*lanes)->by_key, lane, following)
+    {
+        HASH_DEL((*lanes)->by_key, lane);
+        for (struct lane_host *host = lane->hosts; host != NULL; host = host->next) {
+            free_queue(&host->interactive);
+            free_queue(&host->bulk);
+        }
+        lane_free(lane);
+    }
+    HASH_ITER(hh, (*lanes)->domains, memory, next_memory)
+    {
+        HASH_DEL((*lanes)->domains, memory);
+        free_queue(&memory->waiting);
+        smtp_reply_facts_clear(&memory->decoy_reply);
+        free(memory);
+    }
+    free(*lanes);
+    *lanes = NULL;
+}

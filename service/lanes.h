@@ -1,0 +1,129 @@
+/* lanes.h - the inside of lanes: shared by lanes.c (queues, limits) and lane_session.c
+ * (what is asked in a session and what an answer leads to).
+ *
+ * A lane is what one limit speaks of: a provider, else one address. In it stand
+ * hosts (an address under a name), each with its two queues. */
+#pragma once
+
+#include <uthash.h>
+
+#include "probes/smtp/smtp_session.h"
+#include "service/shard.h"
+
+enum { LANE_KEY_SIZE = 80, DECOY_SIZE = 24, REST_MAX_MS = 4 * 3600 * 1000 };
+
+struct lane_host {
+    struct lane *lane;
+    struct lane_host *next; /* in the lane */
+    char *name;
+    struct ip_address address;
+    struct job *interactive, *bulk;     /* queues */
+    uint32_t queued, sessions, opening; /* opening: sessions that have not asked for work yet */
+    uint32_t connections_max, recipients_per_session, rejects_per_session, gap_ms;
+    uint64_t rest_until_ms;
+    uint32_t rest_ms;            /* the next rest; doubles */
+    uint64_t refused_ms;         /* when port 25 was first refused; 0 = never */
+    uint64_t clear_until_ms;     /* STARTTLS is broken here: speak in clear until then */
+    struct tls_facts broken_tls; /* what was seen when it broke */
+};
+
+struct lane {
+    UT_hash_handle hh;
+    struct lanes *lanes;
+    struct lane_host *hosts;
+    uint32_t sessions, connections_max, queued;
+    char key[];
+};
+
+/* What a lane knows of a domain (RFC-less but dear): does it accept just anyone, does it refuse
+ * everyone? */
+struct domain_memory {
+    UT_hash_handle hh;
+    enum decoy_outcome decoy;
+    uint64_t decoy_at_ms, decoy_until_ms;
+    struct smtp_reply_facts decoy_reply;
+    enum control_outcome control;
+    uint64_t control_until_ms;
+    bool decoy_running;
+    struct job *waiting; /* accepted recipients that wait for the decoy without a connection */
+    uint64_t unknown_since_ms; /* start of the hour that unknown_count is of */
+    uint32_t unknown_count;
+    char domain[];
+};
+
+struct lane_session {
+    struct lane_session *next, *prev; /* all of the shard, for shutdown */
+    struct lane_host *host;
+    struct smtp_session *smtp;
+    struct job *job;  /* being asked about */
+    struct job *only; /* a transcript belongs to one job: the session serves no other */
+    struct job *held; /* that job, answered: it goes home with the session's goodbye */
+    struct text *transcript;
+    bool in_clear;
+    bool opening; /* counted in host->opening */
+    bool paused;  /* the pause before the next recipient is over */
+    uint32_t recipients, rejects;
+    struct loop_timer gap;
+    char question[DECOY_SIZE + DNS_NAME_SIZE]; /* decoy or postmaster address in use */
+};
+
+struct lanes {
+    struct shard *shard;
+    struct lane *by_key;
+    struct domain_memory *domains;
+    struct lane_session *all_sessions;
+};
+
+/* lanes.c */
+struct domain_memory *lanes_domain(struct lanes *lanes, const char *domain);
+void lane_queue(struct lane_host *host, struct job *job, bool front);
+/* The next job to ask about; NULL = none waits. `only`: that job or none. */
+struct job *lane_take_job(struct lane_host *host, const struct job *only);
+struct job *lane_take_any(struct lane_host *host); /* also those that want a session of their own */
+bool lane_has_work(const struct lane_host *host);
+void lane_pump(struct lane *lane);
+void lane_host_rest(struct lane_host *host);
+/* This address is done with for this job: next address, or home. */
+void lane_walk_on(struct job *job);
+void lane_finish(struct job *job, enum check_stop stop, uint32_t retry_ms);
+/* Adds what came of one address to the job's evidence. */
+struct smtp_attempt *lane_attempt(struct job *job, const struct lane_host *host);
+
+/* lane_session.c */
+void lane_session_open(struct lane_host *host, struct job *only);
+void lane_session_drop(struct lane_session *session);
+void lane_session_unlink(struct lane_session *session);
+void lane_session_free(struct lane_session *session);
+
+/* lane_answer.c */
+void lane_on_answer(void *context, const struct smtp_answer *answer);
+/* The decoy has spoken, or cannot (reply NULL): all accepted recipients of the domain go home. */
+void lane_settle_decoy(struct lane_session *session, struct job *job, enum decoy_outcome outcome,
+                       const struct smtp_reply_facts *reply);
+void lane_keep_transcript(struct lane_session *session, struct job *job);
+void lane_go_home(struct lane_session *session, struct job *job);
+void lane_finish_current(struct lane_session *session);
+
+/* lane_end.c */
+void lane_on_end(void *context, const struct smtp_session_end *end);
+
+static inline struct lanes *session_lanes(const struct lane_session *session)
+{
+    return session->host->lane->lanes;
+}
+
+static inline uint64_t session_now_ms(const struct lane_session *session)
+{
+    return loop_now_ms(session_lanes(session)->shard->loop);
+}
+
+static inline const struct config *session_config(const struct lane_session *session)
+{
+    return session_lanes(session)->shard->config;
+}
+
+static inline struct domain_memory *session_domain(const struct lane_session *session,
+                                                   const struct job *job)
+{
+    return lanes_domain(session_lanes(session), job->domain);
+}

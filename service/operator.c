@@ -1,0 +1,71 @@
+#include "service/operator.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "probes/lists/lists.h"
+#include "probes/lists/operator_list.h"
+
+enum { RETIRED_MAX = 256 }; /* reloads in a process's life whose old lists readers may still hold */
+
+static _Atomic(struct operator_list *) allowed, suppressed;
+static struct operator_list *retired[RETIRED_MAX];
+static size_t retired_count;
+
+/* Readers hold no lock, so an old list is kept until the end. */
+static void replace(_Atomic(struct operator_list *) *slot, struct operator_list *list)
+{
+    struct operator_list *old = atomic_exchange(slot, list);
+
+    if (old != NULL && retired_count < RETIRED_MAX)
+        retired[retired_count++] = old;
+}
+
+static bool load_file(const char *path, struct operator_list **list, char *error, size_t error_size)
+{
+    *list = NULL;
+    if (path == NULL || path[0] == '\0')
+        return true;
+    *list = operator_list_load(path, error, error_size);
+    return *list != NULL;
+}
+
+bool operator_load(const struct config *config, char *error, size_t error_size)
+{
+    struct operator_list *allow = NULL, *suppress = NULL;
+
+    if (config->lists_dir[0] != '\0' && !lists_reload(config->lists_dir, error, error_size))
+        return false;
+    if (!load_file(config->allow_list, &allow, error, error_size) ||
+        !load_file(config->suppress_list, &suppress, error, error_size)) {
+        operator_list_free(&allow);
+        return false;
+    }
+    replace(&allowed, allow);
+    replace(&suppressed, suppress);
+    return true;
+}
+
+void operator_unload(void)
+{
+    replace(&allowed, NULL);
+    replace(&suppressed, NULL);
+    while (retired_count > 0)
+        operator_list_free(&retired[--retired_count]);
+}
+
+bool operator_allows(const struct address *address)
+{
+    return operator_list_has(atomic_load(&allowed), address->local, address->domain_ascii);
+}
+
+bool operator_suppresses(const struct address *address)
+{
+    return operator_list_has(atomic_load(&suppressed), address->local, address->domain_ascii);
+}
+
+struct address_options operator_address_options(const struct config *config)
+{
+    return (struct address_options){.allow_special_names = config->allow_special_names,
+                                    .check_tld = true};
+}
