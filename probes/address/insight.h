@@ -10,15 +10,16 @@ enum provider_syntax { PROVIDER_SYNTAX_OK, PROVIDER_SYNTAX_SOFT, PROVIDER_SYNTAX
 struct address_insight {
     enum provider_syntax provider_syntax;
     bool disposable, alias_relay, role, no_reply, free_provider, subaddress, gibberish, typo_domain;
-    char tag[ADDRESS_LOCAL_MAX + 1];         /* "" = none */
-    char dedupe_key[ADDRESS_TEXT_SIZE];      /* for comparing only; "" when not valid */
-    char suggestion[ADDRESS_TEXT_SIZE];      /* a whole address; "" = none */
+    char tag[ADDRESS_LOCAL_MAX + 1];    /* "" = none */
+    char dedupe_key[ADDRESS_TEXT_SIZE]; /* for comparing only; "" when not valid */
+    char suggestion[ADDRESS_TEXT_SIZE]; /* a whole address; "" = none */
 };
 
 /* Works on what was parsed; for an input that did not parse, `input` may still give a suggestion
- * ("jane@gmail,com"). `domain_missing`: DNS said the domain does not exist, so suggest more readily. */
-void address_look_up(const char *input, size_t length, const struct address *address, bool domain_missing,
-                     struct address_insight *insight);
+ * ("jane@gmail,com"). `domain_missing`: DNS said the domain does not exist, so suggest more
+ * readily. */
+void address_look_up(const char *input, size_t length, const struct address *address,
+                     bool domain_missing, struct address_insight *insight);
 
 /* By MX host name. */
 bool insight_mx_disposable(const char *mx_host);

@@ -1,0 +1,79 @@
+/* insight.c - puts together what is known about an address before a packet is sent. Each question
+ * has its own file; here they are only asked. */
+#include "probes/address/insight.h"
+
+#include <string.h>
+
+#include "probes/address/dedupe.h"
+#include "probes/address/provider_rules.h"
+#include "probes/lists/gibberish.h"
+#include "probes/lists/lists.h"
+#include "probes/lists/suggest.h"
+
+static void read_lists(const struct address *address, struct address_insight *insight)
+{
+    unsigned kinds = address->literal ? 0 : list_domain_kinds(address->domain_ascii);
+
+    insight->disposable = (kinds & LIST_DISPOSABLE) != 0;
+    insight->alias_relay = (kinds & LIST_ALIAS_RELAY) != 0;
+    insight->free_provider = (kinds & LIST_FREE) != 0;
+    insight->role = list_role(address->local);
+    insight->no_reply = list_no_reply(address->local);
+}
+
+static void read_local_part(const struct address *address, struct address_insight *insight)
+{
+    const struct provider_rule *rule = provider_rule_for(address->domain_ascii);
+    struct local_parts parts = local_split(address, rule);
+    size_t user = provider_user_label(address->domain_ascii);
+
+    if (user > 0) {
+        parts.tag = address->local;
+        parts.tag_length = strlen(address->local);
+    }
+    memcpy(insight->tag, parts.tag, parts.tag_length);
+    insight->subaddress = parts.tag_length > 0;
+    insight->provider_syntax =
+        user > 0 ? PROVIDER_SYNTAX_OK : provider_rule_check(rule, parts.base, parts.base_length);
+    insight->gibberish = !insight->role && !insight->no_reply && !address->quoted_local &&
+                         gibberish(parts.base, parts.base_length);
+    dedupe_key(address, rule, &parts, insight->dedupe_key);
+}
+
+/* Another domain for the same local part, when this one looks like a slip of the hand. */
+static void suggest_other_domain(const struct address *address, bool domain_missing,
+                                 struct address_insight *insight)
+{
+    char domain[ADDRESS_DOMAIN_MAX + 3];
+    size_t length = strlen(address->local);
+
+    if (address->literal || address->code == ADDRESS_RESERVED_DOMAIN ||
+        !suggest_domain(address->domain_ascii, domain_missing, domain, sizeof(domain)))
+        return;
+    insight->typo_domain = true;
+    memcpy(insight->suggestion, address->local, length);
+    insight->suggestion[length] = '@';
+    memcpy(insight->suggestion + length + 1, domain, strlen(domain) + 1);
+}
+
+void address_look_up(const char *input, size_t length, const struct address *address,
+                     bool domain_missing, struct address_insight *insight)
+{
+    memset(insight, 0, sizeof(*insight));
+    if (!address->valid) {
+        if (length > ADDRESS_INPUT_MAX)
+            return;
+        suggest_address(input, length, domain_missing, insight->suggestion,
+                        sizeof(insight->suggestion));
+        return;
+    }
+    read_lists(address, insight);
+    read_local_part(address, insight);
+    suggest_other_domain(address, domain_missing, insight);
+}
+
+bool insight_mx_disposable(const char *mx_host) { return list_disposable_mx(mx_host); }
+
+bool insight_mx_parking(const char *mx_host) { return list_parking_mx(mx_host); }
+
+const char *insight_lists_version(void) { return lists_version(); }
