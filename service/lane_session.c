@@ -191,7 +191,7 @@ static struct ip_address source_for(const struct config *config, const struct ip
 
 void lane_session_open(struct lane_host *host, struct job *only)
 {
-    static const struct smtp_session_handler handler = {on_next, on_answer, on_end};
+    static const struct smtp_session_handler handler = {on_next, lane_on_answer, lane_on_end};
     struct lanes *lanes = host->lane->lanes;
     const struct config *config = lanes->shard->config;
     struct lane_session *session = mem_new(struct lane_session);
