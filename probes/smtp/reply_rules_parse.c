@@ -1,0 +1,440 @@
+/* Text -> rules. The file is ours, but an operator may load his own: everything is bounded and
+ * the first mistake is named with its line. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probes/base/mem.h"
+#include "probes/smtp/reply_rules_set.h"
+
+enum { RULE_TEXT_MAX = 16384, FIELD_MAX = 128, PHRASE_TEXT_MAX = 256, ENHANCED_MAX = 999 };
+
+struct parser {
+    struct reply_rules *rules;
+    size_t line; /* where the rule begins */
+    const char *error;
+};
+
+static bool fail(struct parser *parser, const char *error)
+{
+    if (parser->error == NULL)
+        parser->error = error;
+    return false;
+}
+
+static void trim(const char **at, const char **end)
+{
+    while (*at < *end && (**at == ' ' || **at == '\t'))
+        (*at)++;
+    while (*end > *at && ((*end)[-1] == ' ' || (*end)[-1] == '\t'))
+        (*end)--;
+}
+
+/* --- phrases ------------------------------------------------------------------ */
+
+static enum reply_marker marker_of(const char *piece, size_t length)
+{
+    static const struct {
+        const char *name;
+        enum reply_marker marker;
+    } markers[] = {
+        {"<us>",     MARKER_US    },
+        {"<sender>", MARKER_SENDER},
+        {"<edge>",   MARKER_EDGE  },
+        {"<ip>",     MARKER_IP    }
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(markers); i++) {
+        if (strlen(markers[i].name) == length && memcmp(piece, markers[i].name, length) == 0)
+            return markers[i].marker;
+    }
+    return MARKER_NONE;
+}
+
+/* One phrase without brackets: its words folded as replies are, a space at each closed end. */
+static int add_phrase(struct parser *parser, const char *at, const char *end)
+{
+    struct reply_words words = {.length = 0};
+
+    trim(&at, &end);
+    if (at == end)
+        return -1;
+    bool open_start = *at == '*', open_end = end[-1] == '*';
+    for (at += open_start, end -= open_end; at < end;) {
+        const char *piece = at;
+        while (at < end && *at != ' ')
+            at++;
+        enum reply_marker marker = marker_of(piece, (size_t)(at - piece));
+        if (words.length == 0 && !open_start)
+            reply_words_end(&words); /* the space in front */
+        if (marker != MARKER_NONE)
+            reply_words_add_marker(&words, marker);
+        else
+            reply_words_add(&words, piece, (size_t)(at - piece));
+        for (; at < end && *at == ' '; at++)
+            reply_words_end(&words);
+    }
+    if (!open_end)
+        reply_words_end(&words);
+    return words.length < 2 ? -1 : phrases_add(parser->rules->phrases, words.bytes, words.length);
+}
+
+/* An alternative without brackets. */
+static bool add_term(struct parser *parser, const char *text, struct term_range *range)
+{
+    struct reply_rules *rules = parser->rules;
+    struct term term = {.count = 0};
+
+    if (rules->term_count == RULE_TERMS_MAX)
+        return fail(parser, "too many phrases in all");
+    for (const char *phrase = text; phrase != NULL;) {
+        const char *next = strchr(phrase, '&');
+        int number = add_phrase(parser, phrase, next == NULL ? phrase + strlen(phrase) : next);
+        if (number < 0 || term.count == TERM_PHRASES_MAX)
+            return fail(parser, "empty phrase, or too many joined by &");
+        term.phrases[term.count++] = (uint16_t)number;
+        phrase = next == NULL ? NULL : next + 1;
+    }
+    rules->terms[rules->term_count++] = term;
+    range->count++;
+    return true;
+}
+
+static int depth_change(char c) { return c == '(' || c == '[' ? 1 : c == ')' || c == ']' ? -1 : 0; }
+
+/* The first `wanted` outside of brackets, or where the bracket that is open already closes. */
+static const char *find_outside(const char *at, const char *end, char wanted)
+{
+    int depth = 0;
+
+    for (; at < end && (depth > 0 || *at != wanted); at++) {
+        depth += depth_change(*at);
+        if (depth < 0)
+            break;
+    }
+    return at;
+}
+
+static bool expand(struct parser *parser, const char *text, size_t done, struct term_range *range);
+
+/* Writes `text` with the bracket from `open` to `close` replaced by a choice, and goes on there. */
+static bool expand_choice(struct parser *parser, const char *text, const char *open,
+                          const char *close, const char *choice, const char *choice_end,
+                          struct term_range *range)
+{
+    char chosen[PHRASE_TEXT_MAX];
+    size_t done = (size_t)(open - text);
+    int length = snprintf(chosen, sizeof(chosen), "%.*s%.*s%s", (int)done, text,
+                          (int)(choice_end - choice), choice, close + 1);
+
+    if (length < 0 || (size_t)length >= sizeof(chosen))
+        return fail(parser, "phrase too long");
+    return expand(parser, chosen, done, range);
+}
+
+/* One term for each way through the brackets; there are none in the first `done` octets. */
+static bool expand(struct parser *parser, const char *text, size_t done, struct term_range *range)
+{
+    const char *open = text + done + strcspn(text + done, "(["), *end = text + strlen(text);
+
+    if (open == end)
+        return add_term(parser, text, range);
+    const char *close = find_outside(open + 1, end, '\0');
+    if (close == end || depth_change(*close) != -1)
+        return fail(parser, "bracket without end");
+    if (*open == '[' && !expand_choice(parser, text, open, close, close, close, range))
+        return false;
+    for (const char *choice = open + 1; choice <= close;) {
+        const char *stop = find_outside(choice, close, '|');
+        if (!expand_choice(parser, text, open, close, choice, stop, range))
+            return false;
+        choice = stop + 1;
+    }
+    return true;
+}
+
+static bool parse_alternatives(struct parser *parser, const char *at, const char *end,
+                               struct term_range *range)
+{
+    *range = (struct term_range){.first = parser->rules->term_count};
+    trim(&at, &end);
+    while (at < end) {
+        char text[PHRASE_TEXT_MAX];
+        const char *stop = find_outside(at, end, '|');
+        if ((size_t)(stop - at) >= sizeof(text))
+            return fail(parser, "phrase too long");
+        memcpy(text, at, (size_t)(stop - at));
+        text[stop - at] = '\0';
+        if (!expand(parser, text, 0, range))
+            return false;
+        at = stop + 1;
+    }
+    return true;
+}
+
+/* --- fields ------------------------------------------------------------------- */
+
+/* The next item of a comma list; false at its end. */
+static bool next_item(char **list, char **item)
+{
+    if (*list == NULL)
+        return false;
+    *item = *list;
+    *list = strchr(*list, ',');
+    if (*list != NULL)
+        *(*list)++ = '\0';
+    return true;
+}
+
+static bool parse_stages(struct parser *parser, char *list, struct reply_rule *rule)
+{
+    char *item;
+
+    while (next_item(&list, &item)) {
+        unsigned bits = 0;
+        if (strcmp(item, "any") == 0)
+            bits = (1u << SMTP_STAGE_COUNT) - 1;
+        if (strcmp(item, "first") == 0) {
+            bits = 1u << SMTP_STAGE_RCPT;
+            rule->first_contact = true;
+        }
+        for (unsigned s = 0; s < SMTP_STAGE_COUNT; s++) {
+            if (strcmp(item, smtp_stage_name((enum smtp_stage)s)) == 0)
+                bits = 1u << s;
+        }
+        if (bits == 0)
+            return fail(parser, "unknown stage");
+        rule->stages |= bits;
+    }
+    return true;
+}
+
+/* Digits up to `bound`; false if there are none or more of it. */
+static bool parse_number(const char **at, unsigned bound, unsigned *number)
+{
+    const char *first = *at;
+
+    *number = 0;
+    for (; **at >= '0' && **at <= '9' && *number <= bound; (*at)++)
+        *number = *number * 10 + (unsigned)(**at - '0');
+    return *at > first && *number <= bound;
+}
+
+static bool parse_codes(struct parser *parser, char *list, struct reply_rule *rule)
+{
+    char *item;
+
+    if (strcmp(list, "any") == 0)
+        return true;
+    while (next_item(&list, &item)) {
+        const char *at = item;
+        unsigned low = 0, high = 0;
+        if (item[0] >= '1' && item[0] <= '9' && strcmp(item + 1, "xx") == 0) {
+            low = (unsigned)(item[0] - '0') * 100;
+            high = low + 99;
+        } else if (!parse_number(&at, 999, &low) ||
+                   (*at == '-' && (at++, !parse_number(&at, 999, &high))) || *at != '\0') {
+            return fail(parser, "bad reply code");
+        }
+        if (rule->code_count == RULE_CODES_MAX)
+            return fail(parser, "too many reply codes");
+        rule->codes[rule->code_count++] =
+            (struct code_range){.low = (uint16_t)low, .high = (uint16_t)(high == 0 ? low : high)};
+    }
+    return true;
+}
+
+static bool parse_enhanced_item(const char *at, struct enhanced_pattern *pattern)
+{
+    unsigned class = 0, subject, low = 0, high = ENHANCED_MAX;
+
+    if (strcmp(at, "none") == 0) {
+        pattern->none = true;
+        return true;
+    }
+    if (*at == 'x')
+        at++;
+    else if (!parse_number(&at, 5, &class))
+        return false;
+    if (*at++ != '.' || !parse_number(&at, ENHANCED_MAX, &subject) || *at++ != '.')
+        return false;
+    if (strcmp(at, "*") != 0) {
+        if (!parse_number(&at, ENHANCED_MAX, &low))
+            return false;
+        high = low;
+        if (*at == '-' && (at++, !parse_number(&at, ENHANCED_MAX, &high)))
+            return false;
+        if (*at != '\0')
+            return false;
+    }
+    *pattern = (struct enhanced_pattern){.class = (uint8_t) class,
+                                         .subject = (uint16_t)subject,
+                                         .low = (uint16_t)low,
+                                         .high = (uint16_t)high};
+    return true;
+}
+
+static bool parse_enhanced(struct parser *parser, char *list, struct reply_rule *rule)
+{
+    char *item;
+
+    if (strcmp(list, "-") == 0)
+        return true;
+    while (next_item(&list, &item)) {
+        if (rule->enhanced_count == RULE_ENHANCED_MAX ||
+            !parse_enhanced_item(item, &rule->enhanced[rule->enhanced_count++]))
+            return fail(parser, "bad enhanced code");
+    }
+    return true;
+}
+
+static bool parse_class(struct parser *parser, const char *field, struct reply_rule *rule)
+{
+    for (unsigned c = 0; c < REPLY_CLASS_COUNT; c++) {
+        if (strcmp(field, reply_class_name((enum reply_class)c)) == 0) {
+            rule->class = (enum reply_class)c;
+            return true;
+        }
+    }
+    return fail(parser, "unknown class");
+}
+
+/* --- rules -------------------------------------------------------------------- */
+
+enum field { FIELD_ID, FIELD_STAGES, FIELD_PROVIDER, FIELD_CODES, FIELD_ENHANCED, FIELD_CLASS };
+enum { FIELD_COUNT = FIELD_CLASS + 1 };
+
+static bool split_fields(struct parser *parser, const char *at, const char *end,
+                         char fields[FIELD_COUNT][FIELD_MAX])
+{
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        while (at < end && (*at == ' ' || *at == '\t'))
+            at++;
+        const char *first = at;
+        while (at < end && *at != ' ' && *at != '\t')
+            at++;
+        size_t length = (size_t)(at - first);
+        if (length == 0 || length >= FIELD_MAX)
+            return fail(parser, "a rule has six fields");
+        memcpy(fields[i], first, length);
+        fields[i][length] = '\0';
+    }
+    trim(&at, &end);
+    return at == end || fail(parser, "a rule has six fields, then a colon");
+}
+
+static bool parse_name(struct parser *parser, char fields[FIELD_COUNT][FIELD_MAX],
+                       struct reply_rule *rule)
+{
+    const char *id = fields[FIELD_ID], *provider = fields[FIELD_PROVIDER];
+
+    if (id[0] != 'C' || strlen(id) >= sizeof(rule->id) ||
+        strlen(provider) >= sizeof(rule->provider))
+        return fail(parser, "bad rule id or provider");
+    for (size_t i = 0; i < parser->rules->count; i++) {
+        if (strcmp(parser->rules->list[i].id, id) == 0)
+            return fail(parser, "rule id used twice");
+    }
+    memcpy(rule->id, id, strlen(id) + 1);
+    if (strcmp(provider, "-") != 0)
+        memcpy(rule->provider, provider, strlen(provider) + 1);
+    return true;
+}
+
+/* `text` is one rule with its continuation lines joined. */
+static bool parse_rule(struct parser *parser, const char *text, size_t length)
+{
+    struct reply_rules *rules = parser->rules;
+    char fields[FIELD_COUNT][FIELD_MAX];
+    const char *end = text + length, *colon = memchr(text, ':', length), *second = NULL;
+
+    if (rules->count == REPLY_RULES_MAX)
+        return fail(parser, "too many rules");
+    if (colon != NULL)
+        second = memchr(colon + 1, ':', (size_t)(end - colon - 1));
+    struct reply_rule *rule = &rules->list[rules->count];
+    if (!split_fields(parser, text, colon == NULL ? end : colon, fields) ||
+        !parse_name(parser, fields, rule) || !parse_stages(parser, fields[FIELD_STAGES], rule) ||
+        !parse_codes(parser, fields[FIELD_CODES], rule) ||
+        !parse_enhanced(parser, fields[FIELD_ENHANCED], rule) ||
+        !parse_class(parser, fields[FIELD_CLASS], rule))
+        return false;
+    if (colon != NULL &&
+        !parse_alternatives(parser, colon + 1, second == NULL ? end : second, &rule->words))
+        return false;
+    if (second != NULL && !parse_alternatives(parser, second + 1, end, &rule->never))
+        return false;
+    rules->count++;
+    return true;
+}
+
+/* Joins a rule's lines into `joined`; returns where the next rule begins. */
+static const char *read_rule(struct parser *parser, const char *at, const char *end, char *joined,
+                             size_t *length, size_t *lines)
+{
+    *length = 0;
+    *lines = 0;
+    while (at < end && (*lines == 0 || *at == ' ' || *at == '\t')) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t more = (size_t)((stop == NULL ? end : stop) - at);
+        if (*length + more > RULE_TEXT_MAX) {
+            fail(parser, "rule too long");
+            return end;
+        }
+        memcpy(joined + *length, at, more);
+        *length += more;
+        (*lines)++;
+        at = stop == NULL ? end : stop + 1;
+    }
+    return at;
+}
+
+static void parse_file(struct parser *parser, const char *text, size_t length)
+{
+    char *joined = mem_zeroed(RULE_TEXT_MAX, 1);
+    const char *at = text, *end = text + length;
+    size_t lines;
+
+    for (parser->line = 1; at < end && parser->error == NULL;) {
+        at = read_rule(parser, at, end, joined, &length, &lines);
+        if (parser->error == NULL && length != 0 && joined[0] != '#')
+            parse_rule(parser, joined, length);
+        if (parser->error == NULL)
+            parser->line += lines;
+    }
+    free(joined);
+}
+
+/* From each phrase to the rules that look for it. */
+static void index_rules(struct reply_rules *rules)
+{
+    rules->suggests = mem_array(struct rule_set, phrases_count(rules->phrases) + 1);
+    for (size_t r = 0; r < rules->count; r++) {
+        const struct term_range *words = &rules->list[r].words;
+        uint64_t bit = UINT64_C(1) << (r % 64);
+        if (words->count == 0)
+            rules->wordless[r / 64] |= bit;
+        for (size_t t = words->first; t < words->first + words->count; t++)
+            rules->suggests[rules->terms[t].phrases[0]].rules[r / 64] |= bit;
+    }
+}
+
+struct reply_rules *reply_rules_parse(const char *text, size_t length, char *error,
+                                      size_t error_size)
+{
+    struct parser parser = {.rules = mem_new(struct reply_rules)};
+
+    parser.rules->phrases = phrases_new();
+    parser.rules->terms = mem_array(struct term, RULE_TERMS_MAX);
+    parse_file(&parser, text, length);
+    if (parser.error == NULL && parser.rules->count == 0)
+        fail(&parser, "no rule at all");
+    if (parser.error != NULL) {
+        snprintf(error, error_size, "line %zu: %s", parser.line, parser.error);
+        reply_rules_free(&parser.rules);
+        return NULL;
+    }
+    phrases_seal(parser.rules->phrases);
+    index_rules(parser.rules);
+    return parser.rules;
+}
