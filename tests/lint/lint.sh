@@ -1,0 +1,36 @@
+#!/bin/bash
+# lint.sh - what a reviewer should not have to look for. Each check prints what it found; all run.
+set -u
+cd "$(dirname "$0")/../.."
+failed=0
+passed=0
+check() {
+    local name=$1
+    shift
+    if "$@"; then passed=$((passed + 1)); echo "ok    $name"; else failed=$((failed + 1)); echo "FAIL  $name"; fi
+}
+
+mapfile -t sources < <(git ls-files '*.c' '*.h')
+mapfile -t units < <(git ls-files 'probes/*.c' 'service/*.c' 'api/*.c' 'tests/lab/*.c')
+
+format() { clang-format --dry-run -Werror "${sources[@]}" 2>&1 | head -40; return "${PIPESTATUS[0]}"; }
+tidy() {
+    printf '%s\n' "${units[@]}" | xargs -P2 -n8 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$@" -- \
+        -std=c17 -D_GNU_SOURCE -I. $(pkg-config --cflags libcares libmicrohttpd openssl jansson libidn2 libpsl) \
+        2>/dev/null' _
+}
+cpp() {
+    cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --suppressions-list=tests/lint/cppcheck.txt \
+        --error-exitcode=1 -D_GNU_SOURCE -I. -j2 probes service api tests/lab
+}
+scripts() { ! command -v shellcheck >/dev/null || git ls-files '*.sh' | xargs shellcheck -S warning; }
+
+check format format
+check includes tests/lint/includes.sh
+check banned tests/lint/banned.sh
+check size tests/lint/size.sh
+check cppcheck cpp
+check clang-tidy tidy
+check scripts scripts
+echo "lint: $passed passed, $failed failed"
+[ $failed = 0 ]
