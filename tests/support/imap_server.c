@@ -23,7 +23,7 @@ struct imap_server {
     uint16_t port;
     bool running;
     pthread_t thread;
-    unsigned connections;
+    unsigned connections, overlaps;
     char complaint[512];
 };
 
@@ -108,6 +108,15 @@ static size_t say(const struct imap_scenario *scenario, size_t at, struct peer *
     return at;
 }
 
+/* While this client waits for its answer, nobody else may be at the door. */
+static void look_for_others(struct imap_server *server)
+{
+    struct pollfd door = {.fd = server->listener, .events = POLLIN};
+
+    if (poll(&door, 1, 0) > 0)
+        server->overlaps++;
+}
+
 static bool expect(struct imap_server *server, struct peer *peer, const char *wanted)
 {
     char line[1024];
@@ -116,6 +125,7 @@ static bool expect(struct imap_server *server, struct peer *peer, const char *wa
         complain(server, wanted, "did not come");
         return false;
     }
+    look_for_others(server);
     line[strlen(line) - 1] = '\0';
     if (strcmp(line, wanted) == 0)
         return true;
@@ -181,10 +191,8 @@ static void serve(struct imap_server *server, int fd)
 static void *run(void *context)
 {
     struct imap_server *server = context;
-    struct pollfd watched[2] = {
-        {.fd = server->listener,     .events = POLLIN},
-        {.fd = server->stop_pipe[0], .events = POLLIN}
-    };
+    struct pollfd watched[2] = {{.fd = server->listener, .events = POLLIN},
+                                {.fd = server->stop_pipe[0], .events = POLLIN}};
 
     while (poll(watched, 2, -1) > 0 || errno == EINTR) {
         int fd;
@@ -234,6 +242,8 @@ void imap_server_stop(struct imap_server *server)
 }
 
 unsigned imap_server_connections(const struct imap_server *server) { return server->connections; }
+
+unsigned imap_server_overlaps(const struct imap_server *server) { return server->overlaps; }
 
 const char *imap_server_complaint(const struct imap_server *server) { return server->complaint; }
 

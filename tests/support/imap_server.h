@@ -19,9 +19,11 @@ struct imap_server_params {
 
 struct imap_server *imap_server_start(const struct imap_server_params *params);
 uint16_t imap_server_port(const struct imap_server *server);
-/* Ends the thread; afterwards the two below may be read. */
+/* Ends the thread; afterwards the three below may be read. */
 void imap_server_stop(struct imap_server *server);
 unsigned imap_server_connections(const struct imap_server *server);
+/* How often a client came while another one was being served. */
+unsigned imap_server_overlaps(const struct imap_server *server);
 /* "" or how a client left the script. */
 const char *imap_server_complaint(const struct imap_server *server);
 void imap_server_free(struct imap_server **server); /* stops it too */
