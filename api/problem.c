@@ -1,0 +1,57 @@
+#include "api/problem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "probes/base/text.h"
+
+enum { PROBLEM_JSON_MAX = 4096 };
+
+static const struct problem_row {
+    const char *name;
+    unsigned status;
+    const char *title;
+} rows[] = {
+#define X(symbol, code, status, title) {code, status, title},
+    PROBLEM_LIST(X)
+#undef X
+};
+
+const char *problem_name(enum problem_code code) { return rows[code].name; }
+
+unsigned problem_status(enum problem_code code) { return rows[code].status; }
+
+bool problem_set(struct problem *problem, enum problem_code code, const char *field,
+                 const char *detail, ...)
+{
+    char words[PROBLEM_DETAIL_SIZE];
+    va_list arguments;
+
+    va_start(arguments, detail);
+    vsnprintf(words, sizeof(words), detail, arguments);
+    va_end(arguments);
+    problem->code = code;
+    text_clean(problem->field, sizeof(problem->field), field, strlen(field));
+    text_clean(problem->detail, sizeof(problem->detail), words, strlen(words));
+    return false;
+}
+
+char *problem_json(const struct problem *problem)
+{
+    const struct problem_row *row = &rows[problem->code];
+    struct text out;
+
+    text_init(&out, PROBLEM_JSON_MAX);
+    json_open(&out, NULL, '{');
+    json_string(&out, "type", "about:blank"); /* RFC 9457 section 4.2.1: the code says it all */
+    json_string(&out, "title", row->title);
+    json_integer(&out, "status", row->status);
+    json_string(&out, "code", row->name);
+    if (problem->detail[0] != '\0')
+        json_string(&out, "detail", problem->detail);
+    if (problem->field[0] != '\0')
+        json_string(&out, "field", problem->field);
+    json_close(&out, '}');
+    return text_take(&out);
+}
