@@ -21,13 +21,13 @@ static const struct step_row {
     on_reply_fn *on_reply;
     bool goodbye; /* all that matters is known: how it ends changes nothing */
 } steps[] = {
-    [IMAP_STEP_HANDSHAKE] = {"handshake",  {NULL},                                NULL,          false},
-    [IMAP_STEP_GREETING] = {"greeting",   {NULL},                                NULL,          false},
-    [IMAP_STEP_CAPABILITY] = {"capability", {"CAPABILITY"},                        on_capability, false},
-    [IMAP_STEP_STARTTLS] = {"starttls",   {"STARTTLS"},                          on_starttls,   false},
-    [IMAP_STEP_ID_LOGOUT] = {"id",         {"ID (\"name\" \"vrfyd\")", "LOGOUT"}, on_logout,     true },
-    [IMAP_STEP_LOGOUT] = {"logout",     {"LOGOUT"},                            on_logout,     true },
-    [IMAP_STEP_DONE] = {"done",       {NULL},                                NULL,          true },
+    [IMAP_STEP_HANDSHAKE] = {"handshake", {NULL}, NULL, false},
+    [IMAP_STEP_GREETING] = {"greeting", {NULL}, NULL, false},
+    [IMAP_STEP_CAPABILITY] = {"capability", {"CAPABILITY"}, on_capability, false},
+    [IMAP_STEP_STARTTLS] = {"starttls", {"STARTTLS"}, on_starttls, false},
+    [IMAP_STEP_ID_LOGOUT] = {"id", {"ID (\"name\" \"vrfyd\")", "LOGOUT"}, on_logout, true},
+    [IMAP_STEP_LOGOUT] = {"logout", {"LOGOUT"}, on_logout, true},
+    [IMAP_STEP_DONE] = {"done", {NULL}, NULL, true},
 };
 static_assert(ARRAY_LENGTH(steps) == IMAP_STEP_COUNT, "one row per step");
 

@@ -9,23 +9,18 @@ static const struct {
     enum imap_status status;
     bool tagged; /* may end a command */
 } statuses[] = {
-    {"OK",      IMAP_STATUS_OK,      true },
-    {"NO",      IMAP_STATUS_NO,      true },
-    {"BAD",     IMAP_STATUS_BAD,     true },
-    {"PREAUTH", IMAP_STATUS_PREAUTH, false},
-    {"BYE",     IMAP_STATUS_BYE,     false},
+    {"OK", IMAP_STATUS_OK, true},    {"NO", IMAP_STATUS_NO, true},
+    {"BAD", IMAP_STATUS_BAD, true},  {"PREAUTH", IMAP_STATUS_PREAUTH, false},
+    {"BYE", IMAP_STATUS_BYE, false},
 };
 
 static const struct {
     const char *word;
     enum imap_code code;
 } codes[] = {
-    {"CAPABILITY",      IMAP_CODE_CAPABILITY     },
-    {"ALERT",           IMAP_CODE_ALERT          },
-    {"UNAVAILABLE",     IMAP_CODE_UNAVAILABLE    },
-    {"CONTACTADMIN",    IMAP_CODE_CONTACTADMIN   },
-    {"PRIVACYREQUIRED", IMAP_CODE_PRIVACYREQUIRED},
-    {"REFERRAL",        IMAP_CODE_REFERRAL       },
+    {"CAPABILITY", IMAP_CODE_CAPABILITY},           {"ALERT", IMAP_CODE_ALERT},
+    {"UNAVAILABLE", IMAP_CODE_UNAVAILABLE},         {"CONTACTADMIN", IMAP_CODE_CONTACTADMIN},
+    {"PRIVACYREQUIRED", IMAP_CODE_PRIVACYREQUIRED}, {"REFERRAL", IMAP_CODE_REFERRAL},
 };
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }

@@ -189,11 +189,11 @@ static const struct {
     enum tls_chain chain;
     bool name_match;
 } certificates[] = {
-    {"good",              CERT_GOOD,        HOST,                 TLS_CHAIN_TRUSTED,     true },
-    {"wrong name",        CERT_GOOD,        "other.example.test", TLS_CHAIN_TRUSTED,     false},
-    {"expired",           CERT_EXPIRED,     HOST,                 TLS_CHAIN_EXPIRED,     true },
-    {"self-signed",       CERT_SELF_SIGNED, HOST,                 TLS_CHAIN_SELF_SIGNED, true },
-    {"unknown authority", CERT_OTHER_CA,    HOST,                 TLS_CHAIN_UNTRUSTED,   true },
+    {"good", CERT_GOOD, HOST, TLS_CHAIN_TRUSTED, true},
+    {"wrong name", CERT_GOOD, "other.example.test", TLS_CHAIN_TRUSTED, false},
+    {"expired", CERT_EXPIRED, HOST, TLS_CHAIN_EXPIRED, true},
+    {"self-signed", CERT_SELF_SIGNED, HOST, TLS_CHAIN_SELF_SIGNED, true},
+    {"unknown authority", CERT_OTHER_CA, HOST, TLS_CHAIN_UNTRUSTED, true},
 };
 
 /* A bad certificate is a fact about the endpoint; it works all the same. */
