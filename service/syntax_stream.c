@@ -2,6 +2,7 @@
  * and answered through one text builder: nothing is allocated per line. */
 #include "service/syntax_stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -90,43 +91,64 @@ static void write_error(struct text *text, const struct address *address)
     json_close(text, '}');
 }
 
-/* The flags of a verdict; null is what only DNS and SMTP can tell, or all of them when there is no
+enum flag_value { FLAG_FALSE, FLAG_TRUE, FLAG_NULL };
+
+/* "key":value as it stands in the answer, ready for each value: the flags are most of a line. */
+struct flag_text {
+    const char *text[3];
+    size_t length[3];
+};
+#define FLAG_PART(part) ",\"" part
+#define FLAG(name)                                                                                 \
+    {                                                                                              \
+        {FLAG_PART(name) "\":false", FLAG_PART(name) "\":true", FLAG_PART(name) "\":null"},        \
+        {                                                                                          \
+            sizeof(FLAG_PART(name) "\":false") - 1, sizeof(FLAG_PART(name) "\":true") - 1,         \
+                sizeof(FLAG_PART(name) "\":null") - 1                                              \
+        }                                                                                          \
+    }
+
+/* The flags of a verdict. null is what only DNS and SMTP can tell, and all of them when there is no
  * address. */
 static void write_flags(struct text *text, const struct address *address,
                         const struct address_insight *insight)
 {
-    const struct {
-        const char *name;
-        bool value;
-    } flags[] = {
-        {"disposable",      insight->disposable                           },
-        {"alias_relay",     insight->alias_relay                          },
-        {"role",            insight->role                                 },
-        {"no_reply",        insight->no_reply                             },
-        {"free_provider",   insight->free_provider                        },
-        {"subaddress",      insight->subaddress                           },
-        {"gibberish",       insight->gibberish                            },
-        {"typo_domain",     insight->typo_domain                          },
-        {"idn_domain",      address->idn_domain                           },
-        {"non_ascii_local", address->non_ascii_local                      },
-        {"quoted_local",    address->quoted_local                         },
-        {"mixed_script",    address->mixed_script                         },
-        {"provider_syntax", insight->provider_syntax != PROVIDER_SYNTAX_OK},
+    static const struct flag_text texts[] = {
+        FLAG("disposable"),      FLAG("alias_relay"),     FLAG("role"),
+        FLAG("no_reply"),        FLAG("free_provider"),   FLAG("subaddress"),
+        FLAG("gibberish"),       FLAG("typo_domain"),     FLAG("idn_domain"),
+        FLAG("quoted_local"),    FLAG("non_ascii_local"), FLAG("mixed_script"),
+        FLAG("provider_syntax"),
     };
-    static const char unchecked[] =
-        "\"disposable_mx\":null,\"catch_all\":null,\"implicit_mx\":null,"
-        "\"parked\":null,\"slow_server\":null";
+    const bool values[] = {
+        insight->disposable,
+        insight->alias_relay,
+        insight->role,
+        insight->no_reply,
+        insight->free_provider,
+        insight->subaddress,
+        insight->gibberish,
+        insight->typo_domain,
+        address->idn_domain,
+        address->quoted_local,
+        address->non_ascii_local,
+        address->mixed_script,
+        insight->provider_syntax != PROVIDER_SYNTAX_OK,
+    };
+    static const char head[] = ",\"flags\":{\"disposable_mx\":null,\"catch_all\":null,"
+                               "\"implicit_mx\":null,\"parked\":null,\"slow_server\":null";
+    char line[sizeof(head) + ARRAY_LENGTH(texts) * 32];
+    size_t used = sizeof(head) - 1;
 
-    json_open(text, "flags", '{');
-    for (size_t i = 0; i < ARRAY_LENGTH(flags); i++) {
-        if (address->valid)
-            json_bool(text, flags[i].name, flags[i].value);
-        else
-            json_null(text, flags[i].name);
+    static_assert(ARRAY_LENGTH(texts) == ARRAY_LENGTH(values), "one text per value");
+    memcpy(line, head, used);
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        enum flag_value value = !address->valid ? FLAG_NULL : values[i] ? FLAG_TRUE : FLAG_FALSE;
+        memcpy(line + used, texts[i].text[value], texts[i].length[value]);
+        used += texts[i].length[value];
     }
-    text_char(text, ',');
-    text_add(text, unchecked, sizeof(unchecked) - 1);
-    json_close(text, '}');
+    line[used++] = '}';
+    text_add(text, line, used);
 }
 
 static void answer_address(struct stream *stream, const char *email, size_t length)

@@ -1,0 +1,12 @@
+# make conformance CORPORA=dir: score labelled cases of others against what vrfyd says.
+# One score_*.py for each collection; run.py runs all of them.
+
+$(BUILD)/conformance/syntax_driver: $(call OBJECTS,tests/conformance/syntax_driver.c \
+    service/syntax_stream.c service/syntax_line.c) $(BUILD)/libprobes.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: conformance
+conformance: $(BUILD)/conformance/syntax_driver
+	@test -n "$(CORPORA)" || { echo "usage: make conformance CORPORA=dir"; exit 2; }
+	python3 tests/conformance/run.py --build $(BUILD) $(CORPORA)
