@@ -37,7 +37,7 @@ bool domain_scan(struct address_scan *scan, size_t begin);
 /* "[...]", RFC 5321 section 4.1.3; on false *fault is the offset in `bytes`. */
 bool literal_valid(const char *bytes, size_t length, size_t *fault);
 
-/* Special-use name (RFC 6761 and friends), or below one. `domain` in A-labels. */
+/* Special-use name (RFC 6761 and friends), or below one. `domain` in lower-case A-labels. */
 bool special_use_name(const char *domain, size_t length);
 /* Is `domain` one of the comma- or space-separated `names`, or below one? */
 bool name_in_list(const char *domain, size_t length, const char *names);

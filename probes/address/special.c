@@ -26,21 +26,23 @@ static const struct {
 #undef NAME
 };
 
-/* Does `domain` equal `name` or end in "." + name? Both lower-case or compared without case. */
-static bool is_within(const char *domain, size_t length, const char *name, size_t name_length)
+/* Offset at which a name of `name_length` octets would begin, if `domain` ends in whole labels of
+ * that length; `length` when it cannot. */
+static size_t suffix_offset(const char *domain, size_t length, size_t name_length)
 {
     if (name_length == 0 || length < name_length)
-        return false;
+        return length;
     size_t head = length - name_length;
-    return (head == 0 || domain[head - 1] == '.') &&
-           strncasecmp(domain + head, name, name_length) == 0;
+    return head == 0 || domain[head - 1] == '.' ? head : length;
 }
 
 bool special_use_name(const char *domain, size_t length)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(special_names); i++)
-        if (is_within(domain, length, special_names[i].name, special_names[i].length))
+    for (size_t i = 0; i < ARRAY_LENGTH(special_names); i++) {
+        size_t at = suffix_offset(domain, length, special_names[i].length);
+        if (at < length && memcmp(domain + at, special_names[i].name, length - at) == 0)
             return true;
+    }
     return false;
 }
 
@@ -51,7 +53,8 @@ bool name_in_list(const char *domain, size_t length, const char *names)
     while (names != NULL && *names != '\0') {
         names += strspn(names, separators);
         size_t name_length = strcspn(names, separators);
-        if (is_within(domain, length, names, name_length))
+        size_t at = suffix_offset(domain, length, name_length);
+        if (at < length && strncasecmp(domain + at, names, name_length) == 0)
             return true;
         names += name_length;
     }
