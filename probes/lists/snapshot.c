@@ -35,6 +35,7 @@ static void lists_drop(struct lists *lists)
     for (size_t i = 0; i < OPERATOR_FILES_MAX; i++)
         free(lists->operator_bytes[i]);
     free(lists->popular);
+    free(lists->names);
     free(lists);
 }
 
@@ -50,11 +51,20 @@ uint32_t letters_of(const char *name, size_t length)
     return letters;
 }
 
+size_t dotless_length(const char *domain, size_t length)
+{
+    size_t dots = 0;
+
+    for (size_t i = 0; i < length; i++)
+        dots += domain[i] == '.';
+    return length - dots;
+}
+
 static void add_popular(struct lists *lists, const struct list_entry *entry)
 {
     const char *dot = memchr(entry->name, '.', entry->length);
 
-    if (lists->popular_count == POPULAR_MAX || dot == NULL || entry->length > UINT8_MAX)
+    if (lists->popular_count == POPULAR_MAX || dot == NULL || entry->length >= POPULAR_LENGTH_MAX)
         return;
     lists->popular[lists->popular_count++] = (struct popular){
         .domain = entry->name,
@@ -62,8 +72,8 @@ static void add_popular(struct lists *lists, const struct list_entry *entry)
         .name_length = (uint8_t)(dot - entry->name),
         .household = list_entry_marked(entry, "household"),
         .only = list_entry_marked(entry, "only"),
+        .gtld = list_entry_marked(entry, "gtld"),
         .com = list_entry_marked(entry, "com"),
-        .letters = letters_of(entry->name, (size_t)(dot - entry->name)),
     };
 }
 
@@ -87,18 +97,43 @@ static bool may_be_entry(const struct list_file *file, const struct list_entry *
     return list_is_host(entry->name, entry->length, file->table == TABLE_TLDS);
 }
 
-/* Entries that were popular and were taken off again are nothing anybody meant. */
+static void index_popular(struct lists *lists, size_t at)
+{
+    struct popular *one = &lists->popular[at];
+    size_t i = 0;
+
+    lists->starts[dotless_length(one->domain, one->length)] |= letters_of(one->domain, 1);
+    while (i < lists->name_count && (lists->names[i].length != one->name_length ||
+                                     memcmp(lists->popular[lists->names[i].first].domain,
+                                            one->domain, one->name_length) != 0))
+        i++;
+    if (i == lists->name_count) {
+        lists->names[lists->name_count++] =
+            (struct popular_name){.letters = letters_of(one->domain, one->name_length),
+                                  .length = one->name_length,
+                                  .first = (uint16_t)at};
+    } else {
+        lists->popular[lists->names[i].last].next = (uint16_t)at;
+    }
+    lists->names[i].last = (uint16_t)at;
+    lists->names[i].household |= one->household;
+}
+
+/* Entries that were taken off again are nothing anybody meant; the others are indexed by name. */
 static void keep_popular(struct lists *lists)
 {
+    const struct name_table *domains = &lists->tables[TABLE_DOMAINS];
     size_t kept = 0;
 
     for (size_t i = 0; i < lists->popular_count; i++) {
         const struct popular *one = &lists->popular[i];
 
-        if (name_table_find(&lists->tables[TABLE_DOMAINS], one->domain, one->length) & LIST_POPULAR)
+        if (name_table_find(domains, one->domain, one->length) & LIST_POPULAR)
             lists->popular[kept++] = *one;
     }
     lists->popular_count = kept;
+    for (size_t i = 0; i < kept; i++)
+        index_popular(lists, i);
 }
 
 static struct lists *lists_built_in(void)
@@ -110,6 +145,7 @@ static struct lists *lists_built_in(void)
 
     atomic_init(&lists->references, 1);
     lists->popular = mem_array(struct popular, POPULAR_MAX);
+    lists->names = mem_array(struct popular_name, POPULAR_MAX);
     for (size_t i = 0; i < TABLE_COUNT; i++)
         name_table_init(&lists->tables[i], expected[i]);
     for (size_t i = 0; i < count; i++) {

@@ -20,13 +20,23 @@ enum { MX_LIST_DISPOSABLE = 1, MX_LIST_PARKING = 2 };
 
 /* A domain somebody may have meant. */
 struct popular {
-    const char *domain;          /* borrowed, not terminated */
-    uint8_t length, name_length; /* of the whole; of its first label */
-    bool household, only, com;   /* marks: see data/popular.txt */
-    uint32_t letters;            /* bit set of the name's letters */
+    const char *domain;              /* borrowed, not terminated */
+    uint8_t length, name_length;     /* of the whole; of its first label */
+    bool household, only, gtld, com; /* marks: see data/popular.txt */
+    uint16_t next;                   /* the next one with the same name; 0 = none */
 };
+
+/* The first labels of the popular domains, each once: what a typed name is compared with. */
+struct popular_name {
+    uint32_t letters; /* bit set of its letters */
+    uint8_t length;
+    bool household;
+    uint16_t first, last; /* of the popular domains that have it */
+};
+
 enum {
     POPULAR_MAX = 1024,
+    POPULAR_LENGTH_MAX = 64, /* octets of one */
     OPERATOR_FILES_MAX = 32,
     OPERATOR_FILE_MAX = 16 * 1024 * 1024, /* octets of one operator file */
     LIST_LINE_MAX = 512
@@ -35,8 +45,11 @@ enum {
 struct lists {
     atomic_uint references;
     struct name_table tables[TABLE_COUNT];
-    struct popular *popular; /* in order of popularity; owned */
-    size_t popular_count;
+    struct popular *popular;    /* in order of popularity; owned */
+    struct popular_name *names; /* owned */
+    size_t popular_count, name_count;
+    uint32_t
+        starts[POPULAR_LENGTH_MAX]; /* first letters of popular domains by length without dots */
     char *operator_bytes[OPERATOR_FILES_MAX]; /* owned; names point into them */
     unsigned operator_files;
 };
@@ -46,5 +59,6 @@ const struct lists *lists_current(void);
 
 /* Bit set of the letters in a name; digits and '-' share the bits behind 'z'. */
 uint32_t letters_of(const char *name, size_t length);
+size_t dotless_length(const char *domain, size_t length);
 /* Newest "# date:" of the built-in files. */
 const char *lists_date(void);
