@@ -133,9 +133,8 @@ static bool take_string(struct cursor *cursor, const char **value, size_t *lengt
 }
 
 /* Has the line the simple shape? Nothing is changed in it before that is known. */
-static bool find_simple_value(char *line, size_t length, struct cursor *cursor)
+static bool find_simple_value(struct cursor *cursor)
 {
-    *cursor = (struct cursor){line, line + length};
     if (!take(cursor, "{") || !take(cursor, "\"email\"") || !take(cursor, ":") ||
         !take(cursor, "\""))
         return false;
@@ -173,9 +172,9 @@ static enum syntax_line read_any_object(char *line, size_t length, const char **
 enum syntax_line syntax_line_read(char *line, size_t length, const char **email,
                                   size_t *email_length)
 {
-    struct cursor cursor;
+    struct cursor cursor = {line, line + length};
 
-    if (!find_simple_value(line, length, &cursor))
+    if (!find_simple_value(&cursor))
         return read_any_object(line, length, email, email_length);
     return take_string(&cursor, email, email_length) ? SYNTAX_LINE_OK : SYNTAX_LINE_BAD_JSON;
 }

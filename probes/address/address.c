@@ -237,7 +237,7 @@ static void join(const char *local, const char *domain, char out[ADDRESS_TEXT_SI
 {
     size_t local_length = strlen(local), domain_length = strlen(domain);
 
-    memcpy(out, local, local_length);
+    memcpy(out, local, local_length + 1);
     out[local_length] = '@';
     memcpy(out + local_length + 1, domain, domain_length + 1);
 }

@@ -83,8 +83,7 @@ const struct message_row message_rows[] = {
         "地址中含有损坏的字符，请重新输入。"),
     ROW("unsafe_unicode",
         "The address contains an invisible or unsafe character. Please type it again.",
-        "Die Adresse enthält ein unsichtbares oder unsicheres Zeichen. Bitte tippen Sie sie neu "
-        "ein.",
+        "Die Adresse enthält ein unsichtbares oder unsicheres Zeichen. Bitte neu eintippen.",
         "L'adresse contient un caractère invisible ou risqué. Veuillez la saisir à nouveau.",
         "La dirección contiene un carácter invisible o inseguro. Escríbala de nuevo, por favor.",
         "地址中含有不可见或不安全的字符，请重新输入。"),
@@ -115,8 +114,7 @@ const struct message_row message_rows[] = {
     ROW("domain_literal",
         "Please give an address with a domain name instead of numbers in brackets.",
         "Bitte geben Sie eine Adresse mit Domainnamen statt Zahlen in Klammern an.",
-        "Veuillez donner une adresse avec un nom de domaine plutôt que des chiffres entre "
-        "crochets.",
+        "Veuillez donner une adresse avec un nom de domaine, sans chiffres entre crochets.",
         "Indique una dirección con un nombre de dominio en lugar de números entre corchetes.",
         "请使用域名，而不是方括号中的数字地址。"),
 
