@@ -36,6 +36,7 @@ static void lists_drop(struct lists *lists)
         free(lists->operator_bytes[i]);
     free(lists->popular);
     free(lists->names);
+    free(lists->dotless);
     free(lists);
 }
 
@@ -51,13 +52,13 @@ uint32_t letters_of(const char *name, size_t length)
     return letters;
 }
 
-size_t dotless_length(const char *domain, size_t length)
+uint16_t dotless_key(const char *domain, size_t length)
 {
-    size_t dots = 0;
+    unsigned letters = 0;
 
     for (size_t i = 0; i < length; i++)
-        dots += domain[i] == '.';
-    return length - dots;
+        letters += domain[i] != '.';
+    return (uint16_t)(letters << 8 | (unsigned char)domain[0]);
 }
 
 static void add_popular(struct lists *lists, const struct list_entry *entry)
@@ -102,7 +103,7 @@ static void index_popular(struct lists *lists, size_t at)
     struct popular *one = &lists->popular[at];
     size_t i = 0;
 
-    lists->starts[dotless_length(one->domain, one->length)] |= letters_of(one->domain, 1);
+    lists->dotless[at] = dotless_key(one->domain, one->length);
     while (i < lists->name_count && (lists->names[i].length != one->name_length ||
                                      memcmp(lists->popular[lists->names[i].first].domain,
                                             one->domain, one->name_length) != 0))
@@ -146,6 +147,7 @@ static struct lists *lists_built_in(void)
     atomic_init(&lists->references, 1);
     lists->popular = mem_array(struct popular, POPULAR_MAX);
     lists->names = mem_array(struct popular_name, POPULAR_MAX);
+    lists->dotless = mem_array(uint16_t, POPULAR_MAX);
     for (size_t i = 0; i < TABLE_COUNT; i++)
         name_table_init(&lists->tables[i], expected[i]);
     for (size_t i = 0; i < count; i++) {

@@ -47,6 +47,7 @@ struct lists {
     struct name_table tables[TABLE_COUNT];
     struct popular *popular;    /* in order of popularity; owned */
     struct popular_name *names; /* owned */
+    uint16_t *dotless;          /* dotless_key of each popular domain; owned */
     size_t popular_count, name_count;
     uint32_t
         starts[POPULAR_LENGTH_MAX]; /* first letters of popular domains by length without dots */
@@ -59,6 +60,7 @@ const struct lists *lists_current(void);
 
 /* Bit set of the letters in a name; digits and '-' share the bits behind 'z'. */
 uint32_t letters_of(const char *name, size_t length);
-size_t dotless_length(const char *domain, size_t length);
+/* Length without dots, and first letter: equal for two names that differ only in their dots. */
+uint16_t dotless_key(const char *domain, size_t length);
 /* Newest "# date:" of the built-in files. */
 const char *lists_date(void);

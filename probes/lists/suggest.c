@@ -26,6 +26,7 @@ enum {
     BOTH_LIMIT = 24,             /* name and suffix together */
     BOTH_LIMIT_SHORT = 16,
     SQUAT_LIMIT = 10, /* a listed throw-away domain that only lives on slips: gmial.com */
+    BARE_NAME_LEAST = 5,
     RELAXED = 4
 };
 
@@ -203,10 +204,13 @@ static bool same_without_dots(const char *a, size_t a_length, const char *b, siz
 static const struct popular *moved_dots(const struct lists *lists, const char *domain,
                                         size_t length)
 {
+    uint16_t key = dotless_key(domain, length);
+
     for (size_t i = 0; i < lists->popular_count; i++) {
         const struct popular *one = &lists->popular[i];
 
-        if (one->name_length > 2 && same_without_dots(domain, length, one->domain, one->length))
+        if (lists->dotless[i] == key && one->name_length > 2 &&
+            same_without_dots(domain, length, one->domain, one->length))
             return one;
     }
     return NULL;
@@ -232,6 +236,21 @@ static bool below_known(const char *domain)
         dot++;
         if (strchr(dot, '.') != NULL && (list_domain_kinds(dot) & ~(unsigned)LIST_DISPOSABLE) != 0)
             return true;
+    }
+    return false;
+}
+
+/* "gmail", "gmial": nothing behind the name. */
+static bool bare_name(const struct lists *lists, const char *domain, size_t length, char *out,
+                      size_t size)
+{
+    for (size_t i = 0; i < lists->name_count; i++) {
+        const struct popular *meant = &lists->popular[lists->names[i].first];
+
+        if ((meant->household || meant->only) && meant->name_length >= BARE_NAME_LEAST &&
+            slip_cost(SLIP_NAME, domain, length, meant->domain, meant->name_length,
+                      OTHER_SUFFIX_NAME_LIMIT) <= OTHER_SUFFIX_NAME_LIMIT)
+            return put(out, size, meant->domain, meant->length, "", 0);
     }
     return false;
 }
@@ -282,7 +301,8 @@ static bool find(const char *domain, size_t length, unsigned kinds, bool relaxed
     if (moved != NULL)
         return put(out, size, moved->domain, moved->length, "", 0);
     if (memchr(domain, '.', length) == NULL)
-        return undotted(lists, domain, length, relaxed, out, size);
+        return bare_name(lists, domain, length, out, size) ||
+               undotted(lists, domain, length, relaxed, out, size);
     if (below_known(domain))
         return false;
     typed = typed_of(domain, length, relaxed);
