@@ -95,13 +95,13 @@ static const char *read_stage(const json_t *value, enum smtp_stage *stage)
     static const struct {
         const char *name;
         enum smtp_stage stage;
-    } others[] = {{"", SMTP_STAGE_RCPT},
+    } others[] = {{"", SMTP_STAGE_QUIT},
                   {"conn", SMTP_STAGE_GREETING},
                   {"helo", SMTP_STAGE_EHLO},
                   {"starttls", SMTP_STAGE_TLS},
-                  {"data", SMTP_STAGE_QUIT}}; /* what is said behind RCPT is about it still */
+                  {"data", SMTP_STAGE_QUIT}}; /* after RCPT, or not known when */
 
-    *stage = SMTP_STAGE_RCPT;
+    *stage = SMTP_STAGE_QUIT;
     if (value == NULL || json_is_null(value))
         return NULL;
     if (!json_is_string(value))

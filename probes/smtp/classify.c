@@ -5,13 +5,11 @@
 
 #include "probes/smtp/reply_rules.h"
 
-/* Stages without rules of their own: what is said on connecting is a greeting, and at the end
- * it is still about the last recipient. */
+/* What is said on connecting is a greeting. QUIT stands for "after RCPT, or not known when". */
 static enum smtp_stage stage_of(const struct reply_context *context)
 {
-    if (context == NULL || context->stage == SMTP_STAGE_QUIT ||
-        (unsigned)context->stage >= SMTP_STAGE_COUNT)
-        return SMTP_STAGE_RCPT;
+    if (context == NULL || (unsigned)context->stage >= SMTP_STAGE_COUNT)
+        return SMTP_STAGE_QUIT;
     return context->stage == SMTP_STAGE_CONNECT ? SMTP_STAGE_GREETING : context->stage;
 }
 

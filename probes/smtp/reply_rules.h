@@ -5,14 +5,15 @@
  *     id  stages  provider  codes  enhanced  class : phrases : never
  *
  * and further lines that begin with a space belong to it; '#' begins a comment line.
- *   stages    any, or some of greeting,ehlo,tls,mail,rcpt; "first" = a recipient seen by
- *             nobody before (greylisting), at rcpt
+ *   stages    any, or some of greeting,ehlo,tls,mail,rcpt,quit (rcpt includes quit: later, or
+ *             not known when); "first" = rcpt, on a first contact (greylisting)
  *   provider  a key of the provider table, or -
  *   codes     any, or some of 5xx 550 500-504
  *   enhanced  - (whatever), or some of none 5.1.1 x.7.1 x.7.500-699 x.6.*
  *   phrases   alternatives by '|', each one to three phrases joined by '&' (all must occur);
  *             whole words, but `word*` is a beginning and `*word` an end; (a|b) and [maybe] inside
- *             a phrase; the markers <us> <sender> <ip> <edge>; small words do not
+ *             a phrase; the markers <us> <sender> <ip>
+ *             <domain> <host> <edge>; small words do not
  *             count (reply_words.h). No phrases = any text
  *   never     phrases that keep the rule from fitting
  *

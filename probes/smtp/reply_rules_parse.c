@@ -37,12 +37,9 @@ static enum reply_marker marker_of(const char *piece, size_t length)
     static const struct {
         const char *name;
         enum reply_marker marker;
-    } markers[] = {
-        {"<us>",     MARKER_US    },
-        {"<sender>", MARKER_SENDER},
-        {"<edge>",   MARKER_EDGE  },
-        {"<ip>",     MARKER_IP    }
-    };
+    } markers[] = {{"<us>", MARKER_US},     {"<sender>", MARKER_SENDER},
+                   {"<edge>", MARKER_EDGE}, {"<domain>", MARKER_DOMAIN},
+                   {"<host>", MARKER_HOST}, {"<ip>", MARKER_IP}};
 
     for (size_t i = 0; i < ARRAY_LENGTH(markers); i++) {
         if (strlen(markers[i].name) == length && memcmp(piece, markers[i].name, length) == 0)
@@ -204,6 +201,8 @@ static bool parse_stages(struct parser *parser, char *list, struct reply_rule *r
         }
         if (bits == 0)
             return fail(parser, "unknown stage");
+        if ((bits & 1u << SMTP_STAGE_RCPT) != 0) /* later words are about the recipient still */
+            bits |= 1u << SMTP_STAGE_QUIT;
         rule->stages |= bits;
     }
     return true;

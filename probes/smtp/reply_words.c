@@ -8,7 +8,7 @@
 
 #include "probes/base/text.h"
 
-enum { NAMES_MAX = 6 };
+enum { NAMES_MAX = 7 };
 
 /* A string that is replaced by its marker, or dropped. */
 struct name {
@@ -62,43 +62,14 @@ static const struct small_word {
     char word[9];
     bool denial;
 } small_words[] = {
-    {"a",       false},
-    {"an",      false},
-    {"be",      false},
-    {"do",      false},
-    {"is",      false},
-    {"are",     false},
-    {"can",     false},
-    {"did",     false},
-    {"had",     false},
-    {"has",     false},
-    {"the",     false},
-    {"was",     false},
-    {"been",    false},
-    {"cant",    true },
-    {"does",    false},
-    {"dont",    true },
-    {"have",    false},
-    {"isnt",    true },
-    {"that",    false},
-    {"this",    false},
-    {"were",    false},
-    {"will",    false},
-    {"wont",    true },
-    {"arent",   true },
-    {"being",   false},
-    {"could",   false},
-    {"didnt",   true },
-    {"dosnt",   true },
-    {"hasnt",   true },
-    {"wasnt",   true },
-    {"would",   false},
-    {"cannot",  true },
-    {"doesnt",  true },
-    {"havent",  true },
-    {"werent",  true },
-    {"couldnt", true },
-    {"wouldnt", true },
+    {"a", false},      {"an", false},     {"be", false},    {"do", false},    {"is", false},
+    {"are", false},    {"can", false},    {"did", false},   {"had", false},   {"has", false},
+    {"the", false},    {"was", false},    {"been", false},  {"cant", true},   {"does", false},
+    {"dont", true},    {"have", false},   {"isnt", true},   {"that", false},  {"this", false},
+    {"were", false},   {"will", false},   {"wont", true},   {"arent", true},  {"being", false},
+    {"could", false},  {"didnt", true},   {"dosnt", true},  {"hasnt", true},  {"wasnt", true},
+    {"would", false},  {"cannot", true},  {"doesnt", true}, {"havent", true}, {"werent", true},
+    {"couldnt", true}, {"wouldnt", true},
 };
 enum { SMALL_WORD_MAX = 7 };
 
@@ -233,6 +204,7 @@ static void learn_names(struct reader *reader, const struct reply_context *conte
     add_name(reader, context->our_address, MARKER_US);
     add_name(reader, context->our_name, MARKER_US);
     add_name(reader, domain_of(context->mail_from), MARKER_SENDER);
+    add_name(reader, domain_of(context->recipient), MARKER_DOMAIN);
     add_name(reader, context->server_host, MARKER_NONE);
     if (context->server_host != NULL) {
         const char *dot = strchr(context->server_host, '.');
@@ -283,8 +255,12 @@ static bool take_address(struct reader *reader)
 
     if (run < reader->checked)
         return false;
-    for (; run < reader->end && is_address(*run); run++)
+    /* Two dots in a row are no part of an address: "User unknown...joe@a.example". */
+    for (char last = ' '; run < reader->end && is_address(*run); last = *run++) {
+        if (*run == '.' && last == '.')
+            break;
         found |= *run == '@';
+    }
     reader->checked = run;
     if (!found)
         return false;
@@ -360,6 +336,16 @@ static bool is_code(const char *at)
     return is_digit(at[0]) && is_digit(at[1]) && is_digit(at[2]) && at[3] == '-';
 }
 
+/* "a.example", not "7.5" or "v1.2": the last label begins with two letters. */
+static bool is_host_name(const char *at, const char *end)
+{
+    const char *label = end;
+
+    while (label > at && label[-1] != '.')
+        label--;
+    return label > at && end - label > 1 && !is_digit(label[0]) && !is_digit(label[1]);
+}
+
 /* A word, or a name of several with dots and hyphens. */
 static void take_word(struct reader *reader)
 {
@@ -369,10 +355,13 @@ static void take_word(struct reader *reader)
         end++;
     while (end > reader->at + 1 && (end[-1] == '.' || end[-1] == '-'))
         end--;
-    if ((is_digit(*reader->at) && take_number(reader, end)) || is_their_name(reader, end))
+    if ((is_digit(*reader->at) && take_number(reader, end)) || is_their_name(reader, end)) {
         put_space(reader->words);
-    else
+    } else {
         reply_words_add(reader->words, reader->at, (size_t)(end - reader->at));
+        if (is_host_name(reader->at, end))
+            reply_words_add_marker(reader->words, MARKER_HOST);
+    }
     reader->at = end;
     reader->previous = end[-1];
 }

@@ -19,6 +19,8 @@ enum reply_marker {
     MARKER_US,     /* our address, EHLO name or PTR */
     MARKER_SENDER, /* MAIL FROM, or its domain */
     MARKER_IP,     /* an IPv4 address that is not known to be ours */
+    MARKER_DOMAIN, /* the domain of RCPT TO */
+    MARKER_HOST,   /* stands behind the words of any other host name */
     MARKER_EDGE    /* where the text begins and ends */
 };
 
