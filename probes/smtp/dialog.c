@@ -56,13 +56,6 @@ static enum smtp_step end_of_group(const struct smtp_dialog *dialog, enum smtp_s
     return dialog->last_task ? SMTP_STEP_QUIT : SMTP_STEP_RCPT;
 }
 
-/* A turn is octets of ours that need an answer; the greeting counts, a farewell does not. */
-static bool costs_a_turn(enum smtp_step step)
-{
-    return step == SMTP_STEP_GREETING || step == SMTP_STEP_HANDSHAKE ||
-           (steps[step].action == SMTP_DO_SEND && step != SMTP_STEP_QUIT);
-}
-
 static void await(struct smtp_dialog *dialog, enum smtp_step step)
 {
     dialog->step = step;
@@ -76,7 +69,8 @@ static enum smtp_action enter(struct smtp_dialog *dialog, enum smtp_step next)
 {
     await(dialog, next);
     dialog->group_end = end_of_group(dialog, next);
-    dialog->turns += costs_a_turn(next);
+    if (next == SMTP_STEP_GREETING || next == SMTP_STEP_HANDSHAKE)
+        dialog->turns++;
     return steps[next].action;
 }
 
@@ -311,9 +305,10 @@ static void compose_command(const struct smtp_dialog *dialog, enum smtp_step ste
     text_put(group, "\r\n");
 }
 
-void smtp_dialog_compose(const struct smtp_dialog *dialog, struct text *group)
+void smtp_dialog_compose(struct smtp_dialog *dialog, struct text *group)
 {
     assert(steps[dialog->step].command != NULL);
+    dialog->turns += dialog->step != SMTP_STEP_QUIT; /* a lone farewell costs no turn */
     for (enum smtp_step step = dialog->step; step <= dialog->group_end; step++)
         compose_command(dialog, step, group);
 }

@@ -116,8 +116,8 @@ enum smtp_action smtp_dialog_quit(struct smtp_dialog *dialog);
 
 /* --- for the driver ---------------------------------------------------------- */
 
-/* The group to send now: one line per command, CRLF included. */
-void smtp_dialog_compose(const struct smtp_dialog *dialog, struct text *group);
+/* The group that is sent now: one line per command, CRLF included. */
+void smtp_dialog_compose(struct smtp_dialog *dialog, struct text *group);
 enum smtp_patience smtp_dialog_patience(const struct smtp_dialog *dialog);
 /* To which stage the reply to a step belongs. */
 enum smtp_stage smtp_step_stage(enum smtp_step step);
