@@ -48,36 +48,39 @@ enum address_code {
 #define X(symbol, name, valid) symbol,
     ADDRESS_CODE_LIST(X)
 #undef X
-    ADDRESS_CODE_COUNT
+        ADDRESS_CODE_COUNT
 };
 const char *address_code_name(enum address_code code);
 bool address_code_valid(enum address_code code);
 
-/* All strings are inside the struct: it can be copied and lives as long as its holder. NUL-terminated; an
- * embedded NUL is never accepted. Lengths in octets of UTF-8. */
+/* All strings are inside the struct: it can be copied and lives as long as its holder.
+ * NUL-terminated; an embedded NUL is never accepted. Lengths in octets of UTF-8. */
 struct address {
     enum address_code code;
-    uint16_t position;     /* of the fault; 0 when code is ADDRESS_OK */
-    bool valid;            /* usable in RCPT TO by the grammar */
-    bool cleaned;          /* trimmed, <> or mailto: taken off, final dot dropped */
+    uint16_t position; /* of the fault; 0 when code is ADDRESS_OK */
+    bool valid;        /* usable in RCPT TO by the grammar */
+    bool cleaned;      /* trimmed, <> or mailto: taken off, final dot dropped */
     /* What the grammar says of the input exactly as received: the same as code and position unless
      * `cleaned`, then the first octet that had to go. */
     enum address_code received_code;
     uint16_t received_position;
-    bool quoted_local;     /* still needs its quotes after shortening */
+    bool quoted_local; /* still needs its quotes after shortening */
     bool non_ascii_local, idn_domain, mixed_script, literal;
-    char local[ADDRESS_LOCAL_MAX + 3];        /* NFC, shortest form (quotes only where needed), case as typed */
-    char domain[ADDRESS_DOMAIN_MAX * 2 + 3];  /* U-labels, lower-case, for display; or the literal */
+    char local[ADDRESS_LOCAL_MAX +
+               3]; /* NFC, shortest form (quotes only where needed), case as typed */
+    char domain[ADDRESS_DOMAIN_MAX * 2 + 3]; /* U-labels, lower-case, for display; or the literal */
     char domain_ascii[ADDRESS_DOMAIN_MAX + 3]; /* A-labels, lower-case: what goes on the wire */
 };
 
 struct address_options {
-    const char *allow_special_names; /* "test, lab.internal": special-use names treated as ordinary; may be NULL */
-    bool check_tld;                  /* last label must be delegated (root zone list) or allowed above */
+    const char *allow_special_names; /* "test, lab.internal": special-use names treated as ordinary;
+                                        may be NULL */
+    bool check_tld; /* last label must be delegated (root zone list) or allowed above */
 };
 
 /* Always fills *address; returns address->valid. `input` need not be terminated, may hold NUL. */
-bool address_parse(const char *input, size_t length, const struct address_options *options, struct address *address);
+bool address_parse(const char *input, size_t length, const struct address_options *options,
+                   struct address *address);
 
 /* The address to store: local@domain with U-labels. Needs ADDRESS_TEXT_SIZE octets. */
 enum { ADDRESS_TEXT_SIZE = ADDRESS_LOCAL_MAX + 2 * ADDRESS_DOMAIN_MAX + 8 };

@@ -131,11 +131,8 @@ static enum message_language range_language(const struct range *range)
         char subtag[3];
         enum message_language language;
     } rows[] = {
-        {"en", MESSAGE_ENGLISH},
-        {"de", MESSAGE_GERMAN },
-        {"fr", MESSAGE_FRENCH },
-        {"es", MESSAGE_SPANISH},
-        {"zh", MESSAGE_CHINESE},
+        {"en", MESSAGE_ENGLISH}, {"de", MESSAGE_GERMAN},  {"fr", MESSAGE_FRENCH},
+        {"es", MESSAGE_SPANISH}, {"zh", MESSAGE_CHINESE},
     };
     if (range->length < 2 || (range->length > 2 && range->tag[2] != '-'))
         return MESSAGE_LANGUAGE_COUNT;

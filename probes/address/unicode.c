@@ -77,14 +77,14 @@ static unsigned script_bit(const uc_script_t *script)
         const char *name;
         unsigned bit;
     } rows[] = {
-        {"Common",    0              },
-        {"Inherited", 0              },
-        {"Latin",     SCRIPT_LATIN   },
-        {"Han",       SCRIPT_HAN     },
-        {"Hiragana",  SCRIPT_HIRAGANA},
-        {"Katakana",  SCRIPT_KATAKANA},
-        {"Hangul",    SCRIPT_HANGUL  },
-        {"Bopomofo",  SCRIPT_BOPOMOFO},
+        {"Common", 0},
+        {"Inherited", 0},
+        {"Latin", SCRIPT_LATIN},
+        {"Han", SCRIPT_HAN},
+        {"Hiragana", SCRIPT_HIRAGANA},
+        {"Katakana", SCRIPT_KATAKANA},
+        {"Hangul", SCRIPT_HANGUL},
+        {"Bopomofo", SCRIPT_BOPOMOFO},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
         if (strcmp(script->name, rows[i].name) == 0)
