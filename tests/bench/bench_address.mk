@@ -6,5 +6,5 @@ $(BUILD)/bench/bench_address: $(BUILD)/tests/bench/bench_address.o $(BUILD)/libp
 $(BUILD)/tests/bench/bench_address.o: CFLAGS_ALL += -DPCRE2_CODE_UNIT_WIDTH=8
 
 .PHONY: bench-address
-bench-address: $(BUILD)/bench/bench_address
+bench-address: $(BUILD)/bench/bench_address ## the address floor, a regular expression and Python
 	$(BUILD)/bench/bench_address tests/bench/bench_email_validator.py

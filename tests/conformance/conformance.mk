@@ -7,6 +7,6 @@ $(BUILD)/conformance/syntax_driver: $(call OBJECTS,tests/conformance/syntax_driv
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 .PHONY: conformance
-conformance: $(BUILD)/conformance/syntax_driver
+conformance: $(BUILD)/conformance/syntax_driver ## score labelled cases of others: CORPORA=dir
 	@test -n "$(CORPORA)" || { echo "usage: make conformance CORPORA=dir"; exit 2; }
 	python3 tests/conformance/run.py --build $(BUILD) $(CORPORA)
