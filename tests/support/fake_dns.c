@@ -297,7 +297,7 @@ static bool answer(struct fake_dns *fake, const struct question *asked, struct w
         rcode = 2;
     else if (habit == FAKE_REFUSED)
         rcode = 5;
-    else if (habit == FAKE_FILTERED)
+    else if (habit == FAKE_FILTERED || habit == FAKE_DENIED)
         rcode = 3;
     else if (habit == FAKE_TRUNCATED && !asked->tcp)
         flags |= FLAG_TC;

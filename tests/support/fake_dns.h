@@ -18,6 +18,7 @@ enum fake_dns_habit {
     FAKE_FILTERED,    /* NXDOMAIN with extended error 15 */
     FAKE_AUTHENTIC,   /* AD set, if the question asked for it */
     FAKE_ONE_CNAME,   /* gives one CNAME and leaves the rest to the asker */
+    FAKE_DENIED,      /* NXDOMAIN, whatever there is */
     FAKE_NO_SOA,      /* negative answers without SOA */
     FAKE_WRONG_ANSWER /* answers another question */
 };
