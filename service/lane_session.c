@@ -62,8 +62,10 @@ static enum smtp_next ask(struct lane_session *session, struct smtp_task *task)
     }
     task->recipient = session->question;
     session->recipients++;
-    return session->only != NULL || !lane_has_work(session->host) ? SMTP_NEXT_ASK_LAST
-                                                                  : SMTP_NEXT_ASK;
+    /* A second try follows a lost connection: some servers drop all they owe when QUIT comes along.
+     */
+    bool last = session->only != NULL || !lane_has_work(session->host);
+    return last && job->decoy_tries == 0 ? SMTP_NEXT_ASK_LAST : SMTP_NEXT_ASK;
 }
 
 static bool over_unknown_limit(const struct lane_session *session, const struct job *job,
