@@ -105,11 +105,6 @@ static const char *const phrases[STYLE_COUNT][SAY_TOPIC_COUNT] = {
              "452-4.2.2 recipient to\n"
              "452 4.2.2  https://support.google.com/mail/?p=OverQuotaTemp a640c23a62f3a-b73654 - "
              "gsmtp",
-         [SAY_FULL_552] =
-             "552-5.2.2 The recipient's inbox is out of storage space. Please direct the\n"
-             "552-5.2.2 recipient to\n"
-             "552 5.2.2  https://support.google.com/mail/?p=OverQuotaPerm a640c23a62f3a-b73654 - "
-             "gsmtp",
          [SAY_DISABLED] =
              "550-5.2.1 The email account that you tried to reach is disabled. For more\n"
              "550-5.2.1 information, go to\n"

@@ -166,7 +166,9 @@ static void add_mail_host(struct world *world, struct lab_domain *domain, const 
     host->play = play;
     host->style = domain->style;
     host->behaviour = domain->behaviour;
-    host->lane = add_lane(world, host->name, &world->settings.caps);
+    struct lab_caps caps = world->settings.caps;
+    caps.connections *= addresses; /* the cap is per address where there is no provider */
+    host->lane = add_lane(world, host->name, &caps);
     domain->host_count++;
 }
 
