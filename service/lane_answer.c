@@ -173,7 +173,7 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
     smtp_reply_facts_copy(&job->evidence->recipient, &answer->reply);
     job->evidence->recipient_ms = answer->took_ms;
     remember_server(session, job);
-    if (answer->reply.code >= 500)
+    if (answer->reply.code >= 400)
         session->rejects++;
     if (class == REPLY_PROBE_BLOCKED)
         lane_host_rest(session->host);
@@ -264,7 +264,7 @@ static void decoy_answered(struct lane_session *session, const struct smtp_answe
     struct job *job = session->job;
 
     session->job = NULL;
-    if (answer->reply.code >= 500)
+    if (answer->reply.code >= 400)
         session->rejects++;
     job->evidence->decoy_ms = answer->took_ms;
     lane_settle_decoy(session, job, decoy_outcome(answer), &answer->reply);

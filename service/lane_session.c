@@ -143,6 +143,11 @@ static enum smtp_next on_next(void *context, struct smtp_task *task)
     struct lane_session *session = context;
 
     session_opened(session);
+    if (session->job != NULL && worn_out(session)) {
+        lane_queue(session->host, session->job, true); /* the next session goes on with it */
+        session->job = NULL;
+        return SMTP_NEXT_QUIT;
+    }
     if (session->job != NULL) /* its next phase */
         return ask(session, task);
     bool more = session->only != NULL ? session->recipients == 0 : lane_has_work(session->host);
