@@ -247,7 +247,7 @@ static bool bare_name(const struct lists *lists, const char *domain, size_t leng
     for (size_t i = 0; i < lists->name_count; i++) {
         const struct popular *meant = &lists->popular[lists->names[i].first];
 
-        if ((meant->household || meant->only) && meant->name_length >= BARE_NAME_LEAST &&
+        if ((meant->only || meant->gtld) && meant->name_length >= BARE_NAME_LEAST &&
             slip_cost(SLIP_NAME, domain, length, meant->domain, meant->name_length,
                       OTHER_SUFFIX_NAME_LIMIT) <= OTHER_SUFFIX_NAME_LIMIT)
             return put(out, size, meant->domain, meant->length, "", 0);
