@@ -37,24 +37,24 @@ static const struct {
     enum verdict_reason reason;
     uint32_t after_s;
 } retries[] = {
-    {REASON_DNS_TIMEOUT,          MINUTE     },
-    {REASON_DNS_FAILURE,          5 * MINUTE },
-    {REASON_DNSSEC_BOGUS,         15 * MINUTE},
-    {REASON_CONNECT_REFUSED,      15 * MINUTE},
-    {REASON_CONNECT_TIMEOUT,      15 * MINUTE},
-    {REASON_SMTP_TIMEOUT,         15 * MINUTE},
-    {REASON_CONNECTION_LOST,      5 * MINUTE },
-    {REASON_PROTOCOL_ERROR,       HOUR       },
-    {REASON_PROBE_BLOCKED,        15 * MINUTE},
-    {REASON_GREYLISTED,           6 * MINUTE },
-    {REASON_TEMPORARY_FAILURE,    15 * MINUTE},
-    {REASON_REJECTED_UNCLEAR,     2 * HOUR   },
-    {REASON_MAILBOX_FULL,         2 * HOUR   },
-    {REASON_ACCEPTED_UNCONFIRMED, 3 * HOUR   },
-    {REASON_DEADLINE_EXCEEDED,    5          }, /* the check goes on: ask for its id */
-    {REASON_DEFERRED,             15 * MINUTE},
-    {REASON_EGRESS_BLOCKED,       10 * MINUTE},
-    {REASON_INTERNAL_ERROR,       MINUTE     },
+    {REASON_DNS_TIMEOUT, MINUTE},
+    {REASON_DNS_FAILURE, 5 * MINUTE},
+    {REASON_DNSSEC_BOGUS, 15 * MINUTE},
+    {REASON_CONNECT_REFUSED, 15 * MINUTE},
+    {REASON_CONNECT_TIMEOUT, 15 * MINUTE},
+    {REASON_SMTP_TIMEOUT, 15 * MINUTE},
+    {REASON_CONNECTION_LOST, 5 * MINUTE},
+    {REASON_PROTOCOL_ERROR, HOUR},
+    {REASON_PROBE_BLOCKED, 15 * MINUTE},
+    {REASON_GREYLISTED, 6 * MINUTE},
+    {REASON_TEMPORARY_FAILURE, 15 * MINUTE},
+    {REASON_REJECTED_UNCLEAR, 2 * HOUR},
+    {REASON_MAILBOX_FULL, 2 * HOUR},
+    {REASON_ACCEPTED_UNCONFIRMED, 3 * HOUR},
+    {REASON_DEADLINE_EXCEEDED, 5}, /* the check goes on: ask for its id */
+    {REASON_DEFERRED, 15 * MINUTE},
+    {REASON_EGRESS_BLOCKED, 10 * MINUTE},
+    {REASON_INTERNAL_ERROR, MINUTE},
 };
 
 uint32_t reason_retry_s(enum verdict_reason reason, const struct smtp_evidence *evidence)

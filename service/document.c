@@ -322,12 +322,10 @@ static void json_from_cache(struct text *out, unsigned cached)
     static const struct {
         unsigned bit;
         const char *name;
-    } layers[] = {
-        {CACHED_DNS,       "dns"      },
-        {CACHED_SMTP,      "smtp"     },
-        {CACHED_CATCH_ALL, "catch_all"},
-        {CACHED_IMAP,      "imap"     }
-    };
+    } layers[] = {{CACHED_DNS, "dns"},
+                  {CACHED_SMTP, "smtp"},
+                  {CACHED_CATCH_ALL, "catch_all"},
+                  {CACHED_IMAP, "imap"}};
 
     json_open(out, "from_cache", '[');
     for (size_t i = 0; i < ARRAY_LENGTH(layers); i++)
@@ -346,6 +344,16 @@ static void json_transcript(struct text *out, const struct document *document)
         document->imap->transcript[0] != '\0')
         json_raw(out, NULL, document->imap->transcript);
     json_close(out, ']');
+}
+
+/* Of all the ways an address can be wrong, the visitor hears of the one he can mend. */
+static const char *message_of(const struct document *document)
+{
+    const char *code = document->verdict->reason == REASON_INVALID_SYNTAX
+                           ? address_code_name(document->address->code)
+                           : reason_name(document->verdict->reason);
+
+    return message_for(code, document->language);
 }
 
 static void verdict_members(struct text *out, const struct document *document)
@@ -375,7 +383,7 @@ static void verdict_members(struct text *out, const struct document *document)
         json_number(out, "confidence", verdict->confidence);
     json_string(out, "action", action_name(document->action));
     json_string(out, "policy", document->policy);
-    json_string(out, "message", message_for(reason_name(verdict->reason), document->language));
+    json_string(out, "message", message_of(document));
     json_string(out, "suggestion", insight->suggestion[0] != '\0' ? insight->suggestion : NULL);
     json_bool(out, "complete", document->complete);
     json_bool(out, "retryable", document->retry_after_s >= 0);
