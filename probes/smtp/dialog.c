@@ -59,7 +59,7 @@ static enum smtp_step end_of_group(const struct smtp_dialog *dialog, enum smtp_s
 static void await(struct smtp_dialog *dialog, enum smtp_step step)
 {
     dialog->step = step;
-    if (step != SMTP_STEP_BOUNDARY && step != SMTP_STEP_QUIT && step != SMTP_STEP_OVER)
+    if (step != SMTP_STEP_BOUNDARY && step < SMTP_STEP_QUIT) /* which add nothing to the way */
         dialog->stage = steps[step].stage;
     if (step == SMTP_STEP_OVER && dialog->end == SMTP_END_NONE)
         dialog->end = SMTP_END_QUIT;
