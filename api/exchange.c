@@ -212,7 +212,6 @@ void *exchange_begin(struct server *server, struct client *client, const char *t
     exchange->query = "";
     exchange->begun_ms = clock_now_ms();
     client->exchange = exchange;
-    server->exchange_count++;
     if (client->phase != CLIENT_READING)
         client_enter(client, CLIENT_READING, server->config->request_timeout_ms);
     return exchange;
@@ -267,6 +266,8 @@ static enum MHD_Result accept_head(struct exchange *exchange, const char *method
     if (!route_admit(exchange, method))
         return refuse_now_or_later(exchange, true);
     exchange->state = EXCHANGE_READING;
+    exchange->admitted = exchange->route->access != ROUTE_OPEN;
+    exchange->server->busy += exchange->admitted;
     return MHD_YES;
 }
 
@@ -396,7 +397,7 @@ void exchange_end(struct exchange *exchange)
     if (exchange->response != NULL)
         MHD_destroy_response(exchange->response);
     client->exchange = NULL;
-    exchange->server->exchange_count--;
+    exchange->server->busy -= exchange->admitted;
     client_enter(client, CLIENT_IDLE, KEEP_ALIVE_MS);
     free(exchange->body);
     free(exchange->target);

@@ -37,6 +37,7 @@ struct exchange {
     struct client *client;
     struct MHD_Connection *mhd;
     enum exchange_state state;
+    bool admitted;  /* it is work: a stopping service waits for it */
     bool suspended; /* the library does not look at the connection for now */
 
     /* the request */

@@ -9,6 +9,9 @@
 
 #include "api/server_internal.h"
 #include "probes/base/mem.h"
+#include "probes/base/text.h"
+
+enum { TIMEOUT_ANSWER_MAX = 1024 };
 
 /* --- driving the library ---------------------------------------------------------- */
 
@@ -69,14 +72,22 @@ static void drive(struct server *server)
  * phase nothing of ours is on its way to the client. */
 static void say_too_slow(int fd)
 {
-    static const char answer[] =
-        "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nCache-Control: no-store\r\n"
-        "Content-Type: application/problem+json\r\nContent-Length: 107\r\n\r\n"
-        "{\"type\":\"about:blank\",\"title\":\"The request took too long\",\"status\":408,"
-        "\"code\":\"request_timeout\"}         \n";
+    struct problem problem;
+    struct text answer;
+    char *body;
 
-    if (send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-        return; /* it will see the close */
+    problem_set(&problem, PROBLEM_REQUEST_TIMEOUT, "", "all of it must arrive in time");
+    body = problem_json(&problem);
+    text_init(&answer, TIMEOUT_ANSWER_MAX);
+    text_format(&answer,
+                "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nCache-Control: no-store\r\n"
+                "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n\r\n",
+                strlen(body));
+    text_put(&answer, body);
+    if (send(fd, answer.bytes, answer.length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        shutdown(fd, SHUT_RDWR); /* it will see the end */
+    text_free(&answer);
+    free(body);
 }
 
 static void client_shut(struct client *client)
@@ -310,22 +321,12 @@ void server_use_policies(struct server *server, const struct policies *policies)
     server->policies = policies;
 }
 
-size_t server_busy(const struct server *server) { return server->exchange_count; }
+size_t server_busy(const struct server *server) { return server->busy; }
 
 void server_drain(struct server *server)
 {
-    int fd;
-
-    if (server->state != SERVER_OPEN)
-        return;
-    server->state = SERVER_DRAINING;
-    fd = MHD_quiesce_daemon(server->daemon);
-    if (fd >= 0)
-        close(fd);
-    for (struct client *client = server->clients; client != NULL; client = client->next)
-        if (client->exchange == NULL)
-            shutdown(client->fd, SHUT_RDWR);
-    server_kick(server);
+    if (server->state == SERVER_OPEN)
+        server->state = SERVER_DRAINING;
 }
 
 void server_engine_gone(struct server *server) { server->engine = NULL; }

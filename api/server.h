@@ -32,9 +32,10 @@ struct server *server_start(const struct server_params *params, char *error, siz
 uint16_t server_port(const struct server *server);
 /* From now on these policies (a reload); borrowed like the first. */
 void server_use_policies(struct server *server, const struct policies *policies);
-/* No new connections, no new work (503); what is under way goes on; idle connections close. */
+/* No new work: it is answered 503, and connections close behind their answers. What is under way
+ * goes on. We keep listening so that callers and load balancers are told instead of refused. */
 void server_drain(struct server *server);
-/* Requests not yet answered. */
+/* Requests for work that are not yet answered. */
 size_t server_busy(const struct server *server);
 /* The engine is stopped: nothing is asked or cancelled there any more. */
 void server_engine_gone(struct server *server);

@@ -54,7 +54,7 @@ struct server {
     int hangup_fd; /* epoll: suspended connections, for their end only */
     struct loop_io hangup_io;
     uint16_t port;
-    size_t client_count, exchange_count;
+    size_t client_count, busy; /* busy: requests for work, from admission to the end */
     struct client *clients;
 };
 

