@@ -42,7 +42,7 @@ static const struct behaviour rows[] = {
      .weight = 2},
     {.name = "greylist",
      .sentence =
-         "says 450 4.2.0 to a known mailbox until the window is over; refuses unknown ones at once",
+         "says 450 or 451 to a known mailbox until the window is over; refuses unknown ones at once",
      .first = GREY,
      .first_for = FOR_ACCEPTED,
      .settles = true,
