@@ -1,6 +1,6 @@
 /* provider.h - who runs the mail of a domain: the MX names it, data says how it behaves.
  *
- * Data: probes/lists/data/providers.tsv, embedded; suffix match on the MX target,
+ * Data: probes/discover/data/providers.tsv, embedded; suffix match on the MX target,
  * the longest first. */
 #pragma once
 
