@@ -41,8 +41,8 @@ static const struct behaviour rows[] = {
      .play = {.recipient = RECIPIENT_CANNOT_TELL},
      .weight = 2},
     {.name = "greylist",
-     .sentence =
-         "says 450 or 451 to a known mailbox until the window is over; refuses unknown ones at once",
+     .sentence = "says 450 or 451 to a known mailbox until the window is over; refuses unknown "
+                 "ones at once",
      .first = GREY,
      .first_for = FOR_ACCEPTED,
      .settles = true,

@@ -130,6 +130,13 @@ static const struct behaviour rows[] = {
      .sentence = "UDP answers are truncated (TC): the answer comes by TCP",
      .dns = DNS_TRUNCATED,
      .weight = 2},
+    {.name = "parked",
+     .sentence = "the MX belongs to a parking firm: SMTP is not asked",
+     .first = {LAB_RISKY, {"parked"}},
+     .dns = DNS_PROVIDER,
+     .provider = "parking",
+     .play = {.recipient = RECIPIENT_ANYBODY},
+     .weight = 1},
     {.name = behaviour_syntax_name,
      .sentence =
          "not mailboxes: bad syntax, reserved names, address literals; nothing is asked of anybody",

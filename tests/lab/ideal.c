@@ -1,6 +1,7 @@
 #include "tests/lab/ideal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "probes/base/mem.h"
 
@@ -29,7 +30,9 @@ static void add_domain(const struct world *world, const struct lab_domain *domai
     for (size_t i = 0; i < domain->host_count && host == NULL; i++)
         if (host_answers(world->hosts[domain->first_host + i].play))
             host = &world->hosts[domain->first_host + i];
-    if (host == NULL || domain->mailbox_count == 0)
+    const struct truth *first = &behaviour_at(domain->behaviour)->first;
+    bool asked = first->status != LAB_RISKY || strcmp(first->reasons[0], "parked") != 0;
+    if (host == NULL || domain->mailbox_count == 0 || !asked)
         return;
     struct lane_work *work = &lanes[host->lane];
     for (size_t i = 0; i < domain->mailbox_count; i++) {

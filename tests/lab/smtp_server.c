@@ -306,7 +306,8 @@ static void on_quit(struct smtp_peer *peer)
     count_closed(peer);
     if (peer->stream.out.length == 0 && peer_drops(peer, DROP_QUIT))
         return;
-    if (peer_play(peer)->drop != DROP_QUIT) /* replies to what stood before it in the group still go out */
+    if (peer_play(peer)->drop !=
+        DROP_QUIT) /* replies to what stood before it in the group still go out */
         peer_say(peer, "221 2.0.0 Bye");
     peer->stream.close_after = true;
 }
