@@ -16,8 +16,15 @@
 #include "probes/base/mem.h"
 #include "probes/base/text.h"
 #include "service/operator.h"
+#include "service/retry.h"
 
-enum { REMEMBERED_MAX = 10000, KEY_FLAGS = 5, SHED_LOOK = 32 };
+enum {
+    REMEMBERED_MAX = 10000,
+    RETRYING_MAX = 50000,  /* checks that wait to ask again, per loop */
+    RETRY_FULL_MS = 10000, /* no room when the time came: look again */
+    KEY_FLAGS = 5,
+    SHED_LOOK = 32
+};
 
 static uint64_t now_ms(const struct checks *checks) { return loop_now_ms(checks->shard->loop); }
 
@@ -34,8 +41,8 @@ static void detach(struct engine_ticket *ticket)
         return;
     DL_DELETE(check->waiters, ticket);
     ticket->check = NULL;
-    if (check->waiters == NULL && check->job != NULL)
-        atomic_store(&check->job->abandoned, true);
+    if (check->waiters == NULL && check->job != NULL && check->try_count == 0)
+        atomic_store(&check->job->abandoned, true); /* a further try is our own wish */
 }
 
 static void answer_one(struct engine_ticket *ticket, bool deadline)
@@ -92,6 +99,7 @@ static void check_free(struct check *check)
     if (check->joinable)
         HASH_DELETE(by_key, checks->by_key, check);
     HASH_DELETE(by_id, checks->by_id, check);
+    loop_timer_stop(&check->retry);
     loop_timer_stop(&check->grace);
     loop_timer_stop(&check->budget);
     mx_evidence_drop(&check->mx);
@@ -135,20 +143,82 @@ static void unjoin(struct check *check)
     HASH_DELETE(by_key, check->checks->by_key, check);
 }
 
+/* --- asking again ------------------------------------------------------------------------ */
+
+static void start_dns(struct check *check);
+
+static void on_retry(void *context)
+{
+    struct check *check = context;
+    struct checks *checks = check->checks;
+    struct engine *engine = checks->shard->engine;
+
+    if (atomic_load(&engine->in_flight) >= engine->checks_max || atomic_load(&engine->draining)) {
+        loop_timer_start(&check->retry, RETRY_FULL_MS);
+        return;
+    }
+    DL_DELETE(checks->retrying, check);
+    checks->retrying_count--;
+    DL_APPEND(checks->at_work, check);
+    atomic_fetch_add(&engine->in_flight, 1);
+    check->from_cache = 0;
+    check->stop = STOP_NONE;
+    check->expires_at_s = 0;
+    mx_evidence_drop(&check->mx);
+    loop_timer_start(&check->budget, checks->shard->config->check_budget_ms);
+    start_dns(check);
+}
+
+/* Plans the next try when this answer may change by itself. */
+static bool plan_retry(struct check *check)
+{
+    struct checks *checks = check->checks;
+    struct address address;
+    struct address_insight insight;
+
+    if (!check->smtp || check->domain_only || check->try_count == CONFIG_TRIES_MAX ||
+        checks->retrying_count >= RETRYING_MAX)
+        return false;
+    check_parse(check, &address, &insight);
+    struct verdict verdict = check_verdict(check, &address, &insight, false);
+    uint64_t delay_ms = retry_delay_ms(checks->shard->config, verdict.reason, check->evidence,
+                                       check->try_count + 1u);
+    if (delay_ms == 0)
+        return false;
+    if (verdict.reason == REASON_DEFERRED && check->stop_retry_ms > 0)
+        delay_ms = check->stop_retry_ms + 1u;
+    check->tries[check->try_count++] = (struct document_try){
+        .at_s = check->checked_at_s,
+        .reason = verdict.reason,
+        .code = check->evidence != NULL ? check->evidence->recipient.code : 0,
+    };
+    check->retry_at_ms = now_ms(checks) + delay_ms;
+    return true;
+}
+
 static void done(struct check *check)
 {
-    if (check->state == CHECK_DONE)
+    struct checks *checks = check->checks;
+
+    if (check->state == CHECK_DONE || check->state == CHECK_RETRY)
         return;
-    check->ended_ms = now_ms(check->checks);
-    check->state = CHECK_DONE;
+    check->ended_ms = now_ms(checks);
+    check->state = plan_retry(check) ? CHECK_RETRY : CHECK_DONE;
     loop_timer_stop(&check->grace);
     loop_timer_stop(&check->budget);
     smtp_evidence_drop(&check->interim);
     imap_memory_leave(check);
     unjoin(check);
-    atomic_fetch_sub(&check->checks->shard->engine->in_flight, 1);
+    atomic_fetch_sub(&checks->shard->engine->in_flight, 1);
     answer_all(check, false);
-    remember(check);
+    if (check->state == CHECK_DONE) {
+        remember(check);
+        return;
+    }
+    DL_DELETE(checks->at_work, check);
+    DL_APPEND(checks->retrying, check);
+    checks->retrying_count++;
+    loop_timer_start(&check->retry, check->retry_at_ms - now_ms(checks));
 }
 
 /* Ends a check that has no job out, wherever it stands. */
@@ -214,6 +284,7 @@ static void stop_with(struct check *check, enum check_stop stop)
 
 static void use_memory(struct check *check, const struct recipient_memory *memory)
 {
+    smtp_evidence_drop(&check->evidence);
     check->evidence = smtp_evidence_keep(memory->evidence);
     check->checked_at_s = memory->at_wall_s;
     check->expires_at_s = check->checked_at_s + (int64_t)(memory->until_ms - memory->at_ms) / 1000;
@@ -232,12 +303,13 @@ static struct job *make_job(struct check *check, const struct address *address, 
     job->smtputf8 = address->non_ascii_local;
     job->bulk = check->bulk;
     job->transcript = check->transcript;
+    job->tries = check->try_count;
     job->mx = mx_evidence_keep(check->mx);
     job->provider = check->provider;
     job->asked_ms = check->started_ms;
     job->fresh_after_ms = check->fresh_after_ms;
     job->evidence = smtp_evidence_new();
-    atomic_init(&job->abandoned, check->waiters == NULL);
+    atomic_init(&job->abandoned, check->waiters == NULL && check->try_count == 0);
     return job;
 }
 
@@ -251,6 +323,8 @@ static void start_smtp(struct check *check)
     check_parse(check, &address, &insight);
     address_wire(&address, wire);
     struct recipient_memory *memory = recipient_find(check->checks, wire, check->fresh_after_ms);
+    if (memory != NULL && check->try_count > 0 && memory->at_ms <= check->ended_ms)
+        memory = NULL; /* that is what is to be asked again */
     if (memory != NULL && !(check->transcript && memory->evidence->transcript == NULL)) {
         use_memory(check, memory);
         return;
@@ -308,8 +382,7 @@ static void remember_recipient(struct check *check, const char *wire)
     struct verdict verdict = check_verdict(check, &address, &insight, false);
     enum verdict_layer layer = reason_layer(verdict.reason);
     bool unknown = verdict.status == STATUS_UNKNOWN;
-    uint32_t lifetime_s = unknown ? reason_retry_s(verdict.reason, check->evidence)
-                                  : reason_lifetime_s(verdict.reason, check->evidence);
+    uint32_t lifetime_s = retry_lifetime_s(verdict.reason, check->evidence);
 
     check->expires_at_s = check->checked_at_s + lifetime_s;
     if (check->stop == STOP_NONE &&
@@ -323,6 +396,7 @@ void checks_job_returned(struct checks *checks, struct job *job)
 
     (void)checks;
     check->job = NULL;
+    smtp_evidence_drop(&check->evidence);
     check->evidence = job->evidence;
     job->evidence = NULL;
     check->stop = job->stop;
@@ -362,7 +436,7 @@ static void advance(struct check *check)
         smtp_ended(check);
         return;
     }
-    if (check->imap)
+    if (check->imap && check->imap_evidence == NULL)
         imap_memory_ask(check);
     if (!check->smtp)
         stop_with(check, STOP_SMTP_SKIPPED);
@@ -439,6 +513,7 @@ static struct check *check_new(struct checks *checks, const struct engine_ticket
     check->fresh_after_ms = check->started_ms > age_ms ? check->started_ms - age_ms : 0;
     check->checked_at_s = clock_wall_s();
     make_id(checks, check->id);
+    loop_timer_init(&check->retry, checks->shard->loop, on_retry, check);
     loop_timer_init(&check->grace, checks->shard->loop, on_grace, check);
     loop_timer_init(&check->budget, checks->shard->loop, on_budget, check);
     HASH_ADD_KEYPTR(by_id, checks->by_id, check->id, strlen(check->id), check);
@@ -525,8 +600,8 @@ static void look_up(struct checks *checks, struct engine_ticket *ticket)
         return;
     }
     attach(check, ticket);
-    if (check->state == CHECK_DONE)
-        answer_one(ticket, false);
+    if (check->state == CHECK_DONE || ticket->due_ms <= clock_now_ms())
+        answer_one(ticket, true);
 }
 
 static void take_address(struct checks *checks, struct engine_ticket *ticket)
@@ -588,6 +663,7 @@ void checks_stop(struct checks *checks)
     struct check *check;
 
     DL_FOREACH(checks->at_work, check) answer_all(check, true);
+    DL_FOREACH(checks->retrying, check) answer_all(check, true);
 }
 
 void checks_free(struct checks **checks)
@@ -601,6 +677,7 @@ void checks_free(struct checks **checks)
         check->job = NULL; /* the lanes free theirs */
         check_free(check);
     }
+    DL_FOREACH_SAFE((*checks)->retrying, check, next) check_free(check);
     DL_FOREACH_SAFE((*checks)->remembered, check, next) check_free(check);
     imap_memory_free(*checks);
     recipients_free(*checks);

@@ -9,9 +9,10 @@
 #include "service/shard.h"
 
 enum check_state {
-    CHECK_DNS,  /* where does the domain's mail go? */
-    CHECK_SMTP, /* the job is out at a lane */
-    CHECK_IMAP, /* everything is there but the domain's IMAP evidence */
+    CHECK_DNS,   /* where does the domain's mail go? */
+    CHECK_SMTP,  /* the job is out at a lane */
+    CHECK_IMAP,  /* everything is there but the domain's IMAP evidence */
+    CHECK_RETRY, /* answered for now; asked again at retry_at_ms */
     CHECK_DONE
 };
 
@@ -44,6 +45,10 @@ struct check {
     uint64_t started_ms, ended_ms, fresh_after_ms, dns_ms;
     int64_t checked_at_s, expires_at_s;
     uint32_t stop_retry_ms;
+    uint64_t retry_at_ms;
+    uint8_t try_count;
+    struct document_try tries[CONFIG_TRIES_MAX];
+    struct loop_timer retry;
     struct loop_timer grace; /* how long a finished SMTP answer waits for IMAP */
     struct loop_timer budget;
 };
@@ -51,8 +56,8 @@ struct check {
 struct checks {
     struct shard *shard;
     struct check *by_key, *by_id;
-    struct check *at_work, *remembered;
-    size_t remembered_count;
+    struct check *at_work, *retrying, *remembered;
+    size_t retrying_count, remembered_count;
     struct recipient_memory *recipients;
     struct imap_memory *imap;
     struct imap_memory *imap_queue; /* surveys that wait for a place */
@@ -74,9 +79,6 @@ void check_parse(const struct check *check, struct address *address,
 /* The verdict as of now. */
 struct verdict check_verdict(const struct check *check, const struct address *address,
                              const struct address_insight *insight, bool deadline);
-/* How long evidence of this kind stays true, and when an unknown may be asked again. */
-uint32_t reason_lifetime_s(enum verdict_reason reason, const struct smtp_evidence *evidence);
-uint32_t reason_retry_s(enum verdict_reason reason, const struct smtp_evidence *evidence);
 
 /* recipient_memory.c: what SMTP said of an address, for as long as it is true */
 struct recipient_memory {

@@ -7,64 +7,9 @@
 #include "probes/base/mem.h"
 #include "service/check.h"
 #include "service/operator.h"
+#include "service/retry.h"
 
-enum { MINUTE = 60, HOUR = 3600, DAY = 24 * 3600 };
-
-/* --- how long things stay true --------------------------------------------------------- */
-
-uint32_t reason_lifetime_s(enum verdict_reason reason, const struct smtp_evidence *evidence)
-{
-    bool no_such_mailbox = evidence != NULL && evidence->recipient.enhanced[1] == 1 &&
-                           evidence->recipient.enhanced[2] == 1;
-
-    switch (reason_status(reason)) {
-    case STATUS_DELIVERABLE:
-        return DAY;
-    case STATUS_RISKY:
-        return reason == REASON_ACCEPTED_UNCONFIRMED ? 3 * HOUR
-               : reason == REASON_MAILBOX_FULL       ? 2 * HOUR
-                                                     : DAY;
-    case STATUS_UNDELIVERABLE:
-        return reason == REASON_MAILBOX_NOT_FOUND && no_such_mailbox ? DAY : 2 * HOUR;
-    case STATUS_UNKNOWN:
-    case STATUS_COUNT:
-        break;
-    }
-    return 0;
-}
-
-static const struct {
-    enum verdict_reason reason;
-    uint32_t after_s;
-} retries[] = {
-    {REASON_DNS_TIMEOUT, MINUTE},
-    {REASON_DNS_FAILURE, 5 * MINUTE},
-    {REASON_DNSSEC_BOGUS, 15 * MINUTE},
-    {REASON_CONNECT_REFUSED, 15 * MINUTE},
-    {REASON_CONNECT_TIMEOUT, 15 * MINUTE},
-    {REASON_SMTP_TIMEOUT, 15 * MINUTE},
-    {REASON_CONNECTION_LOST, 5 * MINUTE},
-    {REASON_PROTOCOL_ERROR, HOUR},
-    {REASON_PROBE_BLOCKED, 15 * MINUTE},
-    {REASON_GREYLISTED, 6 * MINUTE},
-    {REASON_TEMPORARY_FAILURE, 15 * MINUTE},
-    {REASON_REJECTED_UNCLEAR, 2 * HOUR},
-    {REASON_MAILBOX_FULL, 2 * HOUR},
-    {REASON_ACCEPTED_UNCONFIRMED, 3 * HOUR},
-    {REASON_DEADLINE_EXCEEDED, 5}, /* the check goes on: ask for its id */
-    {REASON_DEFERRED, 15 * MINUTE},
-    {REASON_EGRESS_BLOCKED, 10 * MINUTE},
-    {REASON_INTERNAL_ERROR, MINUTE},
-};
-
-uint32_t reason_retry_s(enum verdict_reason reason, const struct smtp_evidence *evidence)
-{
-    (void)evidence;
-    for (size_t i = 0; i < ARRAY_LENGTH(retries); i++)
-        if (retries[i].reason == reason)
-            return retries[i].after_s;
-    return HOUR; /* not retryable, yet unknown: held that long */
-}
+enum { DAY = 24 * 3600 };
 
 /* --- reading the check ------------------------------------------------------------------ */
 
@@ -130,9 +75,11 @@ static int64_t retry_after(const struct check *check, const struct verdict *verd
 {
     if (!reason_retryable(verdict->reason))
         return -1;
+    if (check->state == CHECK_RETRY)
+        return (int64_t)(check->retry_at_ms - loop_now_ms(check->checks->shard->loop) + 999) / 1000;
     if (verdict->reason == REASON_DEFERRED && check->stop_retry_ms > 0)
         return (check->stop_retry_ms + 999) / 1000;
-    uint32_t after_s = reason_retry_s(verdict->reason, check->evidence);
+    uint32_t after_s = retry_after_s(verdict->reason);
     int64_t elapsed_s =
         (check->from_cache & CACHED_SMTP) != 0 ? clock_wall_s() - check->checked_at_s : 0;
     return elapsed_s < (int64_t)after_s ? (int64_t)after_s - elapsed_s : 1;
@@ -143,7 +90,7 @@ static int64_t expiry(const struct check *check, const struct verdict *verdict)
     if (check->expires_at_s > 0)
         return check->expires_at_s;
     if (reason_retryable(verdict->reason))
-        return check->checked_at_s + reason_retry_s(verdict->reason, NULL);
+        return check->checked_at_s + retry_after_s(verdict->reason);
     uint64_t now_ms = loop_now_ms(check->checks->shard->loop);
     if (check->mx != NULL && check->mx->expires_ms > now_ms)
         return check->checked_at_s + (int64_t)(check->mx->expires_ms - now_ms) / 1000;
@@ -210,6 +157,8 @@ struct verify_answer *check_answer(struct check *check, const struct engine_tick
         .smtp = check->evidence != NULL ? check->evidence : check->interim,
         .imap = check->imap_evidence,
         .provider = check->provider,
+        .tries = check->tries,
+        .try_count = check->try_count,
         .dns_ms = (uint32_t)check->dns_ms,
         .total_ms = (uint32_t)(now_ms - ticket->received_ms),
         .explain = ticket->explain,

@@ -11,7 +11,13 @@
 
 #include "probes/base/ip.h"
 
-enum { CONFIG_OVERRIDES_MAX = 64, CONFIG_SOURCES_MAX = 16 };
+enum { CONFIG_OVERRIDES_MAX = 64, CONFIG_SOURCES_MAX = 16, CONFIG_TRIES_MAX = 8 };
+
+/* Waits before the second try, the third, ... */
+struct config_schedule {
+    uint32_t count;
+    uint32_t after_s[CONFIG_TRIES_MAX];
+};
 
 /* A number with exceptions: "1 google=5 mx.example.net=3", by provider key or MX host name. */
 struct config_limit {
@@ -66,6 +72,10 @@ struct config {
     uint32_t
         lane_rest_ms; /* a host that blocked us, sent 421 or timed out: 900000, doubling to 4 h */
     uint32_t interactive_reserve; /* percent of a lane: 20 */
+
+    /* asking again */
+    char *retry_greylist_s, *retry_temporary_s;
+    struct config_schedule greylist_schedule, temporary_schedule; /* derived */
 
     /* waits */
     uint32_t timeout_connect_ms, timeout_greeting_ms, timeout_command_ms, timeout_recipient_ms,

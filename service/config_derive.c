@@ -141,11 +141,9 @@ static bool derive_ports(const struct derivation *derivation)
     const struct {
         const char *name;
         uint16_t *port, fallback;
-    } known[] = {
-        {"smtp=",  &config->port_smtp,  25 },
-        {"imap=",  &config->port_imap,  143},
-        {"imaps=", &config->port_imaps, 993}
-    };
+    } known[] = {{"smtp=", &config->port_smtp, 25},
+                 {"imap=", &config->port_imap, 143},
+                 {"imaps=", &config->port_imaps, 993}};
     char *copy = mem_copy_text(config->ports), *rest = copy, *word;
     bool fine = true;
 
@@ -226,6 +224,36 @@ static bool derive_identity(const struct derivation *derivation)
     return true;
 }
 
+static bool derive_schedule(const struct derivation *derivation, const char *name,
+                            const char *value, struct config_schedule *schedule)
+{
+    char *copy = mem_copy_text(value), *rest = copy, *word, *end;
+    bool fine = true;
+
+    schedule->count = 0;
+    while (fine && (word = next_word(&rest)) != NULL) {
+        unsigned long seconds = strtoul(word, &end, 10);
+
+        fine = *word >= '0' && *word <= '9' && *end == '\0' && seconds > 0 && seconds <= 604800 &&
+               schedule->count < CONFIG_TRIES_MAX;
+        if (fine)
+            schedule->after_s[schedule->count++] = (uint32_t)seconds;
+    }
+    free(copy);
+    return fine || refuse(derivation, name, value,
+                          "is not a list of at most 8 numbers of seconds, each up to 604800");
+}
+
+static bool derive_retries(const struct derivation *derivation)
+{
+    struct config *config = derivation->config;
+
+    return derive_schedule(derivation, "retry_greylist_s", config->retry_greylist_s,
+                           &config->greylist_schedule) &&
+           derive_schedule(derivation, "retry_temporary_s", config->retry_temporary_s,
+                           &config->temporary_schedule);
+}
+
 static bool derive_data_dir(const struct derivation *derivation)
 {
     struct config *config = derivation->config;
@@ -258,8 +286,8 @@ static bool derive_log_level(const struct derivation *derivation)
 bool config_derive(struct config *config, char *error, size_t error_size)
 {
     static bool (*const steps[])(const struct derivation *) = {
-        derive_listen,   derive_networks, derive_sources,   derive_ports,
-        derive_identity, derive_data_dir, derive_log_level,
+        derive_listen,   derive_networks, derive_sources,  derive_ports,
+        derive_identity, derive_retries,  derive_data_dir, derive_log_level,
     };
     const struct derivation derivation = {config, error, error_size};
 

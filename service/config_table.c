@@ -45,13 +45,16 @@ const struct setting settings[] = {
     NUMBER(lane_rest_ms, "900000", 0, 86400000, "rest of a host that blocked us, sent 421 or timed out; doubles up to 4 hours"),
     NUMBER(interactive_reserve, "20", 0, 100, "percent of a lane kept for single calls"),
 
+    TEXT(retry_greylist_s, "360 1860 7200 21600", "seconds before each further try of a greylisted address, unless the server names a time; empty: none"),
+    TEXT(retry_temporary_s, "900 3600 14400", "seconds before each further try after trouble that passes; empty: none"),
+
     NUMBER(timeout_connect_ms, "10000", 10, 300000, "TCP connect, per address"),
     NUMBER(timeout_greeting_ms, "30000", 10, 600000, "the server's greeting"),
     NUMBER(timeout_command_ms, "20000", 10, 600000, "replies to EHLO, STARTTLS, MAIL, RSET"),
     NUMBER(timeout_recipient_ms, "45000", 10, 600000, "the reply to RCPT"),
     NUMBER(timeout_quit_ms, "2000", 10, 60000, "the reply to QUIT"),
     NUMBER(dns_timeout_ms, "1500", 10, 60000, "first try of a DNS question; doubles"),
-    NUMBER(dns_budget_ms, "10000", 10, 120000, "all DNS of one domain"),
+    NUMBER(dns_budget_ms, "4500", 10, 120000, "all DNS of one domain"),
     NUMBER(check_budget_ms, "90000", 100, 3600000, "a whole check, however long its callers wait"),
     NUMBER(imap_grace_ms, "1500", 0, 60000, "how long a finished SMTP verdict waits for IMAP facts"),
     NUMBER(grace_ms, "10000", 0, 600000, "graceful stop: time for what is in flight"),

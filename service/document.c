@@ -334,6 +334,22 @@ static void json_from_cache(struct text *out, unsigned cached)
     json_close(out, ']');
 }
 
+static void json_tries(struct text *out, const struct document *document)
+{
+    json_open(out, "tries", '[');
+    for (size_t i = 0; i < document->try_count; i++) {
+        json_open(out, NULL, '{');
+        json_time(out, "at", document->tries[i].at_s);
+        json_string(out, "reason", reason_name(document->tries[i].reason));
+        if (document->tries[i].code != 0)
+            json_integer(out, "code", document->tries[i].code);
+        else
+            json_null(out, "code");
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
 static void json_transcript(struct text *out, const struct document *document)
 {
     json_open(out, "transcript", '[');
@@ -420,6 +436,8 @@ char *document_verdict(const struct document *document, size_t *length)
         json_open(&out, "domain", '{');
         domain_members(&out, document);
         json_close(&out, '}');
+        if (document->try_count > 0)
+            json_tries(&out, document);
         json_timings(&out, document);
         json_string(&out, "ruleset", VERDICT_RULESET);
         json_string(&out, "lists_version", insight_lists_version());

@@ -6,6 +6,13 @@
 /* Layers that were answered from memory, as bits. */
 enum document_cached { CACHED_DNS = 1, CACHED_SMTP = 2, CACHED_CATCH_ALL = 4, CACHED_IMAP = 8 };
 
+/* One asking of the mail system: a check may ask again when it was greylisted or so. */
+struct document_try {
+    int64_t at_s;
+    enum verdict_reason reason;
+    uint16_t code;
+};
+
 struct document {
     const char *id;
     const char *email; /* as received */
@@ -25,6 +32,8 @@ struct document {
     const struct smtp_evidence *smtp;
     const struct imap_evidence *imap;
     const struct provider *provider;
+    const struct document_try *tries; /* the earlier ones */
+    size_t try_count;
     uint32_t dns_ms, total_ms;
     enum explain explain;
     enum message_language language;

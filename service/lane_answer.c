@@ -156,6 +156,15 @@ static bool next_mx_may_know(const struct smtp_answer *answer)
            answer->reply.class == REPLY_HOST_NO_MAIL;
 }
 
+/* postscreen has finished its tests of us and hangs up; the same address may come back at once. */
+static bool come_back_at_once(const struct smtp_answer *answer)
+{
+    const struct smtp_reply_facts *reply = &answer->reply;
+
+    return reply->code == 450 && reply->enhanced[0] == 4 && reply->enhanced[1] == 3 &&
+           reply->enhanced[2] == 2 && answer->stage == SMTP_STAGE_RCPT;
+}
+
 static void recipient_answered(struct lane_session *session, const struct smtp_answer *answer)
 {
     struct job *job = session->job;
@@ -164,6 +173,11 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
     if (class == REPLY_SENDER_REJECTED && !job->null_sender &&
         session_config(session)->mail_from[0] != '\0') {
         job->null_sender = true; /* a second opinion, in this session */
+        return;
+    }
+    if (come_back_at_once(answer) && !job->came_back) {
+        job->came_back = true;
+        session->closing = true;
         return;
     }
     struct smtp_attempt *attempt = lane_attempt(job, session->host);
@@ -224,7 +238,8 @@ static enum decoy_outcome decoy_outcome(const struct smtp_answer *answer)
 }
 
 static void remember_decoy(struct domain_memory *domain, enum decoy_outcome outcome,
-                           const struct smtp_reply_facts *reply, uint64_t at_ms)
+                           const struct smtp_reply_facts *reply, uint64_t at_ms,
+                           uint32_t greylist_s)
 {
     static const uint32_t lifetimes_ms[] = {
         [DECOY_ACCEPTED] = DECOY_ACCEPTED_MS,
@@ -235,11 +250,14 @@ static void remember_decoy(struct domain_memory *domain, enum decoy_outcome outc
     domain->decoy_running = false;
     domain->decoy = outcome;
     domain->decoy_at_ms = at_ms;
-    domain->decoy_until_ms = at_ms + lifetimes_ms[outcome];
+    bool later = reply != NULL && reply->class == REPLY_GREYLISTED && greylist_s > 0;
+    domain->decoy_until_ms = at_ms + (later ? (uint64_t)greylist_s * 1000 : lifetimes_ms[outcome]);
     if (reply != NULL)
         smtp_reply_facts_copy(&domain->decoy_reply, reply);
     else
         smtp_reply_facts_clear(&domain->decoy_reply);
+    if (reply == NULL || reply->class != REPLY_GREYLISTED)
+        domain->decoy_local[0] = '\0'; /* never the same one twice */
 }
 
 /* The decoy has spoken, or cannot: all accepted recipients of the domain go home. */
@@ -249,7 +267,8 @@ void lane_settle_decoy(struct lane_session *session, struct job *job, enum decoy
     struct domain_memory *domain = session_domain(session, job);
     struct job *waiting;
 
-    remember_decoy(domain, outcome, reply, session_now_ms(session));
+    remember_decoy(domain, outcome, reply, session_now_ms(session),
+                   session_config(session)->greylist_schedule.after_s[0]);
     use_decoy(job, domain, false);
     lane_go_home(session, job);
     while ((waiting = domain->waiting) != NULL) {

@@ -42,10 +42,11 @@ static void compose_question(struct lane_session *session, const char *local)
 static enum smtp_next ask(struct lane_session *session, struct smtp_task *task)
 {
     struct job *job = session->job;
-    char decoy[DECOY_SIZE];
+    struct domain_memory *domain;
 
     task->mail_from = job->null_sender ? "" : session_config(session)->mail_from;
     task->smtputf8 = false;
+    task->seen_before = job->tries > 0;
     switch (job->phase) {
     case JOB_ASK_RECIPIENT:
         task->recipient = job->recipient;
@@ -53,8 +54,11 @@ static enum smtp_next ask(struct lane_session *session, struct smtp_task *task)
         session->recipients++;
         return SMTP_NEXT_ASK;
     case JOB_ASK_DECOY:
-        make_decoy(decoy);
-        compose_question(session, decoy);
+        /* a greylisted decoy is asked again as it was: its triple is what they remember */
+        domain = session_domain(session, job);
+        if (domain->decoy_local[0] == '\0')
+            make_decoy(domain->decoy_local);
+        compose_question(session, domain->decoy_local);
         break;
     case JOB_ASK_CONTROL:
         compose_question(session, "postmaster");
@@ -143,7 +147,7 @@ static enum smtp_next on_next(void *context, struct smtp_task *task)
     struct lane_session *session = context;
 
     session_opened(session);
-    if (session->job != NULL && worn_out(session)) {
+    if (session->job != NULL && (worn_out(session) || session->closing)) {
         lane_queue(session->host, session->job, true); /* the next session goes on with it */
         session->job = NULL;
         return SMTP_NEXT_QUIT;
@@ -151,7 +155,7 @@ static enum smtp_next on_next(void *context, struct smtp_task *task)
     if (session->job != NULL) /* its next phase */
         return ask(session, task);
     bool more = session->only != NULL ? session->recipients == 0 : lane_has_work(session->host);
-    if (worn_out(session) || !more)
+    if (worn_out(session) || session->closing || !more)
         return SMTP_NEXT_QUIT;
     if (must_pause(session))
         return SMTP_NEXT_WAIT;
@@ -230,7 +234,8 @@ void lane_session_open(struct lane_host *host, struct job *only)
         .port = config->port_smtp,
         .source = source_for(config, &host->address),
         .allowed = &config->allowed,
-        .hello_name = config->hello_name,
+        /* a name without a dot is nobody's: then the address literal (RFC 5321 section 4.1.3) */
+        .hello_name = strchr(config->hello_name, '.') != NULL ? config->hello_name : "",
         .waits = {config->timeout_connect_ms, config->timeout_greeting_ms,
                   config->timeout_command_ms, config->timeout_recipient_ms,
                   config->timeout_quit_ms},

@@ -42,6 +42,8 @@ struct domain_memory {
     enum decoy_outcome decoy;
     uint64_t decoy_at_ms, decoy_until_ms;
     struct smtp_reply_facts decoy_reply;
+    char decoy_local[DECOY_SIZE]; /* in use, or greylisted and to be asked again; "" = make a new
+                                     one */
     enum control_outcome control;
     uint64_t control_until_ms;
     bool decoy_running;
@@ -60,6 +62,7 @@ struct lane_session {
     struct job *held; /* that job, answered: it goes home with the session's goodbye */
     struct text *transcript;
     bool in_clear;
+    bool closing; /* say QUIT at the next boundary */
     bool opening; /* counted in host->opening */
     bool paused;  /* the pause before the next recipient is over */
     uint32_t recipients, rejects;

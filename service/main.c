@@ -21,7 +21,7 @@ static const struct subcommand {
     {"classify", cli_classify, "what SMTP replies mean (NDJSON on stdin)"},
     {"syntax", cli_syntax, "what is known of addresses without asking (NDJSON on stdin)"},
     {"health", cli_health, "is the service well? exit status 0 or 1"},
-    {"version", cli_version, "versions of the program, its rules, lists and libraries"},
+    {"version", cli_version, "versions of the program, its rules and its lists"},
     {"help", show_help, "this"},
     {"settings", show_settings, NULL}, /* the table of README.md */
 };

@@ -52,35 +52,22 @@ static const struct builtin {
 };
 // clang-format on
 
-const struct policy_word policy_actions[] = {
-    {"accept",  ACTION_ACCEPT },
-    {"confirm", ACTION_CONFIRM},
-    {"review",  ACTION_REVIEW },
-    {"reject",  ACTION_REJECT },
-    {NULL,      0             }
-};
-const struct policy_word policy_statuses[] = {
-    {"deliverable",   STATUS(DELIVERABLE)  },
-    {"undeliverable", STATUS(UNDELIVERABLE)},
-    {"risky",         STATUS(RISKY)        },
-    {"unknown",       STATUS(UNKNOWN)      },
-    {NULL,            0                    }
-};
-const struct policy_word policy_layers[] = {
-    {"syntax",  LAYER(SYNTAX) },
-    {"dns",     LAYER(DNS)    },
-    {"connect", LAYER(CONNECT)},
-    {"smtp",    LAYER(SMTP)   },
-    {"mailbox", LAYER(MAILBOX)},
-    {"engine",  LAYER(ENGINE) },
-    {"policy",  LAYER(POLICY) },
-    {NULL,      0             }
-};
+const struct policy_word policy_actions[] = {{"accept", ACTION_ACCEPT},
+                                             {"confirm", ACTION_CONFIRM},
+                                             {"review", ACTION_REVIEW},
+                                             {"reject", ACTION_REJECT},
+                                             {NULL, 0}};
+const struct policy_word policy_statuses[] = {{"deliverable", STATUS(DELIVERABLE)},
+                                              {"undeliverable", STATUS(UNDELIVERABLE)},
+                                              {"risky", STATUS(RISKY)},
+                                              {"unknown", STATUS(UNKNOWN)},
+                                              {NULL, 0}};
+const struct policy_word policy_layers[] = {{"syntax", LAYER(SYNTAX)},   {"dns", LAYER(DNS)},
+                                            {"connect", LAYER(CONNECT)}, {"smtp", LAYER(SMTP)},
+                                            {"mailbox", LAYER(MAILBOX)}, {"engine", LAYER(ENGINE)},
+                                            {"policy", LAYER(POLICY)},   {NULL, 0}};
 const struct policy_word policy_flags[] = {
-    {"disposable", POLICY_FLAG_DISPOSABLE},
-    {"role",       POLICY_FLAG_ROLE      },
-    {NULL,         0                     }
-};
+    {"disposable", POLICY_FLAG_DISPOSABLE}, {"role", POLICY_FLAG_ROLE}, {NULL, 0}};
 
 const char *action_name(enum policy_action action)
 {

@@ -118,15 +118,15 @@ static const struct rule_key {
     bool (*read)(const json_t *value, struct policy_row *row);
     const char *wants;
 } rule_keys[] = {
-    {"action",         read_action,       "must be accept, confirm, review or reject"                           },
-    {"status",         read_status,       "must be deliverable, undeliverable, risky, unknown or a list of them"},
-    {"layer",          read_layer,
-     "must be syntax, dns, connect, smtp, mailbox, engine, policy or a list of them"                            },
-    {"flag",           read_flag,         "must be disposable, role or a list of them"                          },
-    {"without_flag",   read_without_flag, "must be disposable, role or a list of them"                          },
-    {"suggestion",     read_suggestion,   "must be true or false"                                               },
-    {"suppressed",     read_suppressed,   "must be true or false"                                               },
-    {"confidence_min", read_confidence,   "must be a number from 0 to 1"                                        },
+    {"action", read_action, "must be accept, confirm, review or reject"},
+    {"status", read_status, "must be deliverable, undeliverable, risky, unknown or a list of them"},
+    {"layer", read_layer,
+     "must be syntax, dns, connect, smtp, mailbox, engine, policy or a list of them"},
+    {"flag", read_flag, "must be disposable, role or a list of them"},
+    {"without_flag", read_without_flag, "must be disposable, role or a list of them"},
+    {"suggestion", read_suggestion, "must be true or false"},
+    {"suppressed", read_suppressed, "must be true or false"},
+    {"confidence_min", read_confidence, "must be a number from 0 to 1"},
 };
 
 static bool read_rule(const struct reading *reading, const json_t *rule, struct policy_row *row)

@@ -68,6 +68,7 @@ struct job {
     char *recipient; /* as RCPT TO carries it; owned */
     char *domain;    /* A-labels; owned */
     bool smtputf8, bulk, transcript;
+    uint8_t tries;          /* asked before, with the same sender */
     struct mx_evidence *mx; /* a reference */
     const struct provider *provider;
     uint64_t asked_ms;       /* when the check began: younger evidence is fresh */
@@ -80,6 +81,7 @@ struct job {
 
     /* the lane's own */
     enum job_phase phase;
+    bool came_back;        /* reconnected after 450 4.3.2 */
     bool null_sender;      /* second opinion with <> */
     uint8_t host, address; /* where the walk stands in mx->hosts and in that host's run */
     uint8_t hosts_tried, addresses_tried;

@@ -1,0 +1,20 @@
+/* retry.h - when to ask again, and how long an answer stays true.
+ *
+ * Greylisting is asked again from the same source with the same sender and recipient,
+ * when the server said or by the schedule; other trouble that passes backs off. */
+#pragma once
+
+#include <stdint.h>
+
+#include "service/config.h"
+#include "service/verdict.h"
+
+/* Milliseconds until try number `tries` + 1 (tries have been made); 0 = none is planned. */
+uint64_t retry_delay_ms(const struct config *config, enum verdict_reason reason,
+                        const struct smtp_evidence *evidence, unsigned tries);
+/* Seconds after which a caller may ask again, when no try of ours is planned. */
+uint32_t retry_after_s(enum verdict_reason reason);
+/* How long a settled answer is kept. */
+uint32_t retry_lifetime_s(enum verdict_reason reason, const struct smtp_evidence *evidence);
+/* The wait a greylisting server asks for in its text, in seconds; 0 = it names none. */
+uint32_t retry_advertised_s(const char *text);
