@@ -385,44 +385,31 @@ static void on_broken(struct smtp_session *session, enum smtp_end how)
     break_off(session, how);
 }
 
+/* What it means for the session when the connection ends so. */
+static const enum smtp_end ends[] = {
+    [CONN_TLS_FAILED] = SMTP_END_TLS,
+    [CONN_CLOSED] = SMTP_END_LOST,
+    [CONN_LOST] = SMTP_END_LOST,
+    [CONN_REFUSED] = SMTP_END_CONNECT_REFUSED,
+    [CONN_UNREACHABLE] = SMTP_END_CONNECT_TIMEOUT,
+    [CONN_TIMED_OUT] = SMTP_END_TIMEOUT,
+    [CONN_LINE_TOO_LONG] = SMTP_END_PROTOCOL,
+    [CONN_ADDRESS_FORBIDDEN] = SMTP_END_REFUSED_ADDRESS,
+    [CONN_LOCAL_ERROR] = SMTP_END_LOCAL,
+};
+
 static void on_event(void *context, enum conn_event event)
 {
     struct smtp_session *session = context;
-    bool connecting = session->dialog.step == SMTP_STEP_CONNECT;
 
-    switch (event) {
-    case CONN_CONNECTED:
+    if (event == CONN_CONNECTED)
         on_connected(session);
-        break;
-    case CONN_TLS_READY:
+    else if (event == CONN_TLS_READY)
         on_tls_ready(session);
-        break;
-    case CONN_TLS_FAILED:
-        on_broken(session, SMTP_END_TLS);
-        break;
-    case CONN_CLOSED:
-    case CONN_LOST:
-        on_broken(session, SMTP_END_LOST);
-        break;
-    case CONN_REFUSED:
-        on_broken(session, SMTP_END_CONNECT_REFUSED);
-        break;
-    case CONN_UNREACHABLE:
+    else if (event == CONN_TIMED_OUT && session->dialog.step == SMTP_STEP_CONNECT)
         on_broken(session, SMTP_END_CONNECT_TIMEOUT);
-        break;
-    case CONN_TIMED_OUT:
-        on_broken(session, connecting ? SMTP_END_CONNECT_TIMEOUT : SMTP_END_TIMEOUT);
-        break;
-    case CONN_LINE_TOO_LONG:
-        on_broken(session, SMTP_END_PROTOCOL);
-        break;
-    case CONN_ADDRESS_FORBIDDEN:
-        on_broken(session, SMTP_END_REFUSED_ADDRESS);
-        break;
-    case CONN_LOCAL_ERROR:
-        on_broken(session, SMTP_END_LOCAL);
-        break;
-    }
+    else
+        on_broken(session, ends[event]);
 }
 
 /* --- what the owner wants ----------------------------------------------------------- */

@@ -117,7 +117,6 @@ static bool hear(struct script_server *server, const struct text *wanted)
         ssize_t more = read_some(server, got + length, sizeof(got) - 1 - length);
 
         if (more <= 0) {
-            got[length] = '\0';
             complain(server, "the client left instead of saying", wanted->bytes);
             return false;
         }
@@ -148,10 +147,10 @@ static bool expect(struct script_server *server, size_t *at)
 
 static bool shake_hands(struct script_server *server, const char *how)
 {
-    char hello[512];
-
     server->turns++;
     if (strcmp(how, "ok") != 0) {
+        char hello[512];
+
         if (read_some(server, hello, sizeof(hello)) > 0 && strcmp(how, "fail") == 0)
             write_all(server, "this is not TLS\r\n", 17);
         while (read_some(server, hello, sizeof(hello)) > 0)
