@@ -9,7 +9,7 @@
 
 #include "probes/base/embed.h"
 #include "probes/base/mem.h"
-#include "probes/discover/name_table.h"
+#include "probes/discover/name_map.h"
 
 EMBED_FILE(providers_tsv, "probes/discover/data/providers.tsv");
 EMBED_FILE(imap_endpoints_tsv, "probes/discover/data/imap_endpoints.tsv");
@@ -23,8 +23,8 @@ static struct {
     size_t provider_count;
     struct provider_imap imap[IMAP_ROWS_MAX];
     size_t imap_count;
-    struct name_table by_mx, by_key, owner;        /* -> providers */
-    struct name_table imap_of_domain, imap_of_key; /* -> imap */
+    struct name_map by_mx, by_key, owner;        /* -> providers */
+    struct name_map imap_of_domain, imap_of_key; /* -> imap */
 } data;
 static once_flag loaded = ONCE_FLAG_INIT;
 
@@ -104,12 +104,12 @@ static bool read_role(const char *word, struct provider *provider)
     return provider->gateway || provider->parking || strcmp(word, "-") == 0;
 }
 
-static bool add_names(struct name_table *table, char *names, int value)
+static bool add_names(struct name_map *table, char *names, int value)
 {
     if (strcmp(names, "-") == 0)
         return true;
     for (char *name = cut(&names, ' '); name != NULL; name = cut(&names, ' ')) {
-        if (*name == '\0' || !name_table_add(table, name, value))
+        if (*name == '\0' || !name_map_add(table, name, value))
             return false;
     }
     return true;
@@ -128,7 +128,7 @@ static bool read_provider(char *line)
     provider->key = key;
     provider->name = name;
     return read_truth(truth, provider) && read_role(role, provider) &&
-           read_limits(limits, provider) && name_table_add(&data.by_key, key, number) &&
+           read_limits(limits, provider) && name_map_add(&data.by_key, key, number) &&
            add_names(&data.by_mx, suffixes, number) && add_names(&data.owner, owned, number);
 }
 
@@ -173,9 +173,9 @@ static bool read_imap(char *line)
         !read_endpoints(endpoints, &data.imap[data.imap_count++]))
         return false;
     for (char *user = cut(&users, ' '); user != NULL; user = cut(&users, ' ')) {
-        bool good = *user == '@' ? name_table_find(&data.by_key, user + 1) != NAME_TABLE_NONE &&
-                                       name_table_add(&data.imap_of_key, user + 1, number)
-                                 : name_table_add(&data.imap_of_domain, user, number);
+        bool good = *user == '@' ? name_map_find(&data.by_key, user + 1) != NAME_MAP_NONE &&
+                                       name_map_add(&data.imap_of_key, user + 1, number)
+                                 : name_map_add(&data.imap_of_domain, user, number);
         if (!good)
             return false;
     }
@@ -196,11 +196,11 @@ static void read_file(const char *name, const char *text, bool (*read_line)(char
 
 static void load(void)
 {
-    struct name_table *tables[] = {&data.by_mx, &data.by_key, &data.owner, &data.imap_of_domain,
+    struct name_map *tables[] = {&data.by_mx, &data.by_key, &data.owner, &data.imap_of_domain,
                                    &data.imap_of_key};
 
     for (size_t i = 0; i < ARRAY_LENGTH(tables); i++)
-        name_table_init(tables[i]);
+        name_map_init(tables[i]);
     read_file("providers.tsv", providers_tsv, read_provider);
     read_file("imap_endpoints.tsv", imap_endpoints_tsv, read_imap);
 }
@@ -210,29 +210,29 @@ static void load(void)
 const struct provider *provider_by_mx(const char *mx_host)
 {
     call_once(&loaded, load);
-    int number = mx_host == NULL ? NAME_TABLE_NONE : name_table_find_suffix(&data.by_mx, mx_host);
+    int number = mx_host == NULL ? NAME_MAP_NONE : name_map_find_suffix(&data.by_mx, mx_host);
 
-    return number == NAME_TABLE_NONE ? NULL : &data.providers[number];
+    return number == NAME_MAP_NONE ? NULL : &data.providers[number];
 }
 
 bool provider_owns_domain(const struct provider *provider, const char *domain)
 {
     call_once(&loaded, load);
     int number =
-        provider == NULL || domain == NULL ? NAME_TABLE_NONE : name_table_find(&data.owner, domain);
+        provider == NULL || domain == NULL ? NAME_MAP_NONE : name_map_find(&data.owner, domain);
 
-    return number != NAME_TABLE_NONE && &data.providers[number] == provider;
+    return number != NAME_MAP_NONE && &data.providers[number] == provider;
 }
 
 struct provider_imap provider_imap(const char *domain, const struct provider *provider)
 {
     call_once(&loaded, load);
-    int number = domain == NULL ? NAME_TABLE_NONE : name_table_find(&data.imap_of_domain, domain);
-    int owner = domain == NULL ? NAME_TABLE_NONE : name_table_find(&data.owner, domain);
+    int number = domain == NULL ? NAME_MAP_NONE : name_map_find(&data.imap_of_domain, domain);
+    int owner = domain == NULL ? NAME_MAP_NONE : name_map_find(&data.owner, domain);
 
-    if (number == NAME_TABLE_NONE && owner != NAME_TABLE_NONE)
-        number = name_table_find(&data.imap_of_key, data.providers[owner].key);
-    if (number == NAME_TABLE_NONE && provider != NULL)
-        number = name_table_find(&data.imap_of_key, provider->key);
-    return number == NAME_TABLE_NONE ? (struct provider_imap){.known = false} : data.imap[number];
+    if (number == NAME_MAP_NONE && owner != NAME_MAP_NONE)
+        number = name_map_find(&data.imap_of_key, data.providers[owner].key);
+    if (number == NAME_MAP_NONE && provider != NULL)
+        number = name_map_find(&data.imap_of_key, provider->key);
+    return number == NAME_MAP_NONE ? (struct provider_imap){.known = false} : data.imap[number];
 }
