@@ -170,6 +170,8 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
     struct job *job = session->job;
     enum reply_class class = answer->reply.class;
 
+    if (answer->reply.code >= 400)
+        session->rejects++;
     if (class == REPLY_SENDER_REJECTED && !job->null_sender &&
         session_config(session)->mail_from[0] != '\0') {
         job->null_sender = true; /* a second opinion, in this session */
@@ -187,8 +189,6 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
     smtp_reply_facts_copy(&job->evidence->recipient, &answer->reply);
     job->evidence->recipient_ms = answer->took_ms;
     remember_server(session, job);
-    if (answer->reply.code >= 400)
-        session->rejects++;
     if (class == REPLY_PROBE_BLOCKED)
         lane_host_rest(session->host);
     if (class == REPLY_MAILBOX_NOT_FOUND)
