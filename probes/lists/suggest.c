@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "probes/base/text.h"
+#include "probes/lists/list_text.h"
 #include "probes/lists/lists.h"
 #include "probes/lists/slip.h"
 #include "probes/lists/snapshot.h"
@@ -91,7 +92,7 @@ static unsigned other_suffix(const struct typed *typed, const struct popular *me
 {
     bool one_label = memchr(typed->suffix, '.', typed->suffix_length) == NULL;
 
-    if (meant->only && (typed->suffix_known || one_label))
+    if (meant->only && (typed->suffix_known || one_label || typed->fixed_cost != SLIP_TOO_MUCH))
         return COST_OTHER_SUFFIX;
     if (meant->gtld && is_generic(typed->suffix, typed->suffix_length))
         return COST_OTHER_SUFFIX;
@@ -255,39 +256,39 @@ static bool bare_name(const struct lists *lists, const char *domain, size_t leng
     return false;
 }
 
-/* "gmialcom": the dot is missing and something else is wrong too, or the name is unknown. */
-static bool undotted(const struct lists *lists, const char *domain, size_t length, bool relaxed,
-                     char *out, size_t size)
+/* "gmialcom", "gmail-com": the dot is missing, and perhaps something else is wrong too. */
+static bool undotted(const char *domain, size_t length, bool relaxed, char *out, size_t size)
 {
     static const char *const endings[] = {"com", "net", "org", "fr", "de"};
     char dotted[DOMAIN_MAX + 2];
 
     for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        size_t ending = strlen(endings[i]);
-        struct choice choice;
-        struct typed typed;
+        size_t ending = strlen(endings[i]), name = length - ending;
 
-        if (length < ending + 3 || memcmp(domain + length - ending, endings[i], ending) != 0)
+        if (length < ending + 3 || memcmp(domain + name, endings[i], ending) != 0)
             continue;
-        snprintf(dotted, sizeof(dotted), "%.*s.%s", (int)(length - ending), domain, endings[i]);
-        typed = typed_of(dotted, length + 1, relaxed);
-        choice = nearest(lists, &typed, relaxed);
-        if (choice.best != NULL)
-            return put(out, size, choice.best->domain, choice.best->length, "", 0);
-        if (ending == 3 || (list_domain_kinds(dotted) & ~(unsigned)LIST_DISPOSABLE) != 0)
-            return put(out, size, dotted, length + 1, "", 0);
+        while (name > 0 && domain[name - 1] == '-')
+            name--;
+        if (name < 2)
+            return false;
+        snprintf(dotted, sizeof(dotted), "%.*s.%s", (int)name, domain, endings[i]);
+        /* Two letters at the end of a word are no suffix, unless what comes of it is known. */
+        return suggest_domain(dotted, relaxed, out, size) ||
+               ((ending == 3 || list_domain_kinds(dotted) != 0) &&
+                put(out, size, dotted, strlen(dotted), "", 0));
     }
     return false;
 }
 
-static bool fixed_suffix(const struct typed *typed, char *out, size_t size)
+/* The name is nobody's; with its suffix put right it may be near a popular one after all. */
+static bool fixed_suffix(const struct typed *typed, bool relaxed, char *out, size_t size)
 {
     char fixed[DOMAIN_MAX + SUFFIX_MAX + 2];
 
     if (typed->fixed_cost == SLIP_TOO_MUCH || typed->name_length < 2)
         return false;
     snprintf(fixed, sizeof(fixed), "%.*s.%s", (int)typed->name_length, typed->domain, typed->fixed);
-    return put(out, size, fixed, strlen(fixed), "", 0);
+    return suggest_domain(fixed, relaxed, out, size) || put(out, size, fixed, strlen(fixed), "", 0);
 }
 
 static bool find(const char *domain, size_t length, unsigned kinds, bool relaxed, char *out,
@@ -302,7 +303,7 @@ static bool find(const char *domain, size_t length, unsigned kinds, bool relaxed
         return put(out, size, moved->domain, moved->length, "", 0);
     if (memchr(domain, '.', length) == NULL)
         return bare_name(lists, domain, length, out, size) ||
-               undotted(lists, domain, length, relaxed, out, size);
+               undotted(domain, length, relaxed, out, size);
     if (below_known(domain))
         return false;
     typed = typed_of(domain, length, relaxed);
@@ -312,7 +313,7 @@ static bool find(const char *domain, size_t length, unsigned kinds, bool relaxed
         return false;
     if (choice.best != NULL)
         return put(out, size, choice.best->domain, choice.best->length, "", 0);
-    return fixed_suffix(&typed, out, size);
+    return fixed_suffix(&typed, relaxed, out, size);
 }
 
 /* Lower case, no final dots; false for what is no plain host name. */
@@ -322,13 +323,8 @@ static bool tidy(const char *domain, char tidied[DOMAIN_MAX + 1], size_t *length
 
     while (n > 0 && domain[n - 1] == '.')
         n--;
-    if (n < 3 || n > DOMAIN_MAX || domain[0] == '.')
+    if (n < 3 || !list_is_host(domain, n, true) || memchr(domain, '_', n) != NULL)
         return false;
-    for (size_t i = 0; i < n; i++)
-        if (!((domain[i] >= 'a' && domain[i] <= 'z') || (domain[i] >= 'A' && domain[i] <= 'Z') ||
-              (domain[i] >= '0' && domain[i] <= '9') || domain[i] == '-' || domain[i] == '.') ||
-            (i > 0 && domain[i] == '.' && domain[i - 1] == '.'))
-            return false;
     memcpy(tidied, domain, n);
     tidied[n] = '\0';
     text_lower(tidied);

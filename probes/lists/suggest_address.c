@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "probes/base/text.h"
+#include "probes/lists/list_text.h"
 #include "probes/lists/lists.h"
 #include "probes/lists/snapshot.h"
 
@@ -159,7 +160,7 @@ static bool domain_plausible(const char *domain)
 {
     const char *dot = strrchr(domain, '.');
 
-    return dot != NULL &&
+    return dot != NULL && list_is_host(domain, strlen(domain), false) &&
            (list_domain_kinds(domain) != 0 || list_tld_known(dot + 1, strlen(dot + 1)));
 }
 
