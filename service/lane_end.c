@@ -59,7 +59,9 @@ static void record_end(struct lane_session *session, struct job *job,
  */
 static bool closed_on_us(const struct smtp_session_end *end)
 {
-    return end->end == SMTP_END_LOST || (end->end == SMTP_END_REPLY && end->reply.code == 421);
+    /* QUIT: it took one recipient more and closed, or its own limit of transactions was reached */
+    return end->end == SMTP_END_LOST || end->end == SMTP_END_QUIT ||
+           (end->end == SMTP_END_REPLY && end->reply.code == 421);
 }
 
 /* What an early end means for one job: once more at this host (true), or not. */

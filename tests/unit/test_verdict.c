@@ -1,12 +1,13 @@
 /* The decision table: a row of this test for every row of the table, and the mixtures
  * of several MX where order matters. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "probes/base/mem.h"
 #include "service/verdict.h"
