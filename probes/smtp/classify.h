@@ -10,7 +10,7 @@
 /* What in a text is us: matched before anything else, then cut out. NULLs are fine. */
 struct reply_context {
     enum smtp_stage stage;
-    const char *recipient;  /* as sent */
+    const char *recipient; /* as sent */
     const char *mail_from;
     const char *our_address; /* IP text */
     const char *our_name;    /* EHLO name, PTR */
