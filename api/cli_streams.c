@@ -1,9 +1,4 @@
 /* vrfyd classify, syntax, version: no network, no engine. */
-#include <ares.h>
-#include <ev.h>
-#include <jansson.h>
-#include <microhttpd.h>
-#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #include "api/cli.h"
@@ -73,8 +68,5 @@ int cli_version(int argc, char **argv)
     (void)argv;
     printf("vrfyd %s (ruleset %s, lists %s)\n", VRFYD_VERSION, VERDICT_RULESET,
            insight_lists_version());
-    printf("c-ares %s, libmicrohttpd %s, libev %d.%d, jansson %s, %s\n", ares_version(NULL),
-           MHD_get_version(), ev_version_major(), ev_version_minor(), JANSSON_VERSION,
-           OpenSSL_version(OPENSSL_VERSION));
     return CLI_OK;
 }

@@ -5,6 +5,6 @@ $(BUILD)/fake-server: $(FAKE_SERVER_OBJECTS) $(BUILD)/libapi.a $(BUILD)/libservi
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 .PHONY: test-api
-test-api: $(BUILD)/fake-server $(BUILD)/vrfyd
+test-api: $(BUILD)/fake-server $(BUILD)/vrfyd ## HTTP and command line from outside; T=word picks tests
 	FAKE_SERVER=$(BUILD)/fake-server VRFYD=$(BUILD)/vrfyd PYTHONDONTWRITEBYTECODE=1 \
-	    python3 -m unittest discover -s tests/api -p 'test_*.py' $(if $(T),-k '$(T)')
+	    python3 tests/api/run.py $(T)

@@ -165,7 +165,3 @@ class Starts(unittest.TestCase):
             finally:
                 service.stop()
                 service.clean()
-
-
-if __name__ == "__main__":
-    unittest.main()

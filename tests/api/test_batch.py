@@ -3,7 +3,6 @@
 import json
 import socket
 import time
-import unittest
 
 from harness import JSON, ServiceCase, request
 
@@ -129,7 +128,3 @@ class Batch(ServiceCase):
             wire.send(request("POST", "/v1/verify/batch", [JSON, LINES], body) + request("GET", "/healthz"))
             self.assertEqual(wire.response().status, 200)
             self.assertEqual(wire.response().json, {"status": "ok"})
-
-
-if __name__ == "__main__":
-    unittest.main()

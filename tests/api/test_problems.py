@@ -2,7 +2,6 @@
 
 import json
 import socket
-import unittest
 
 from harness import JSON, ServiceCase, request
 
@@ -208,7 +207,3 @@ class BadRequests(ServiceCase):
             self.assertProblem(wire.response(), 404, "not_found")
             wire.send(request("GET", "/healthz"))
             self.assertEqual(wire.response().status, 200)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -290,7 +290,3 @@ class Logs(unittest.TestCase):
         self.assertNotIn("very-secret", log)
         self.assertIn("VRFYD_LISTN", log)
         self.assertNotIn("VRFYD_PORT", log)
-
-
-if __name__ == "__main__":
-    unittest.main()

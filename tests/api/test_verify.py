@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-import unittest
 from urllib.parse import quote
 
 from harness import JSON, ServiceCase, request
@@ -178,7 +177,3 @@ class Verify(ServiceCase):
                              (200, "degraded", "blocked"))
         finally:
             self.service.get("/v1/domains/egress-open")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,7 +1,6 @@
 """Request heads that hide a second request behind some proxies: 400 (or the library's own 4xx),
 the connection closed, and what followed never answered."""
 
-import unittest
 
 from harness import JSON, ServiceCase, request
 
@@ -160,7 +159,3 @@ class Tricks(ServiceCase):
                     pass  # closed before all of it was sent
                 self.assertNotIn(b" 200 ", wire.buffer[:20])
             self.assertUnharmed()
-
-
-if __name__ == "__main__":
-    unittest.main()
