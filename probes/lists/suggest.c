@@ -27,6 +27,7 @@ enum {
     BOTH_LIMIT = 24,             /* name and suffix together */
     BOTH_LIMIT_SHORT = 16,
     SQUAT_LIMIT = 10, /* a listed throw-away domain that only lives on slips: gmial.com */
+    RARER = 4,        /* added for a domain that is no household name */
     BARE_NAME_LEAST = 5,
     RELAXED = 4
 };
@@ -154,8 +155,11 @@ static unsigned popular_cost(const struct typed *typed, const struct popular *me
 
 struct choice {
     const struct popular *best; /* NULL = none near enough */
-    unsigned cost;
+    unsigned cost, name_cost;
 };
+
+/* Two being as near, the household name was meant. */
+static unsigned rarer(const struct popular *meant) { return meant->household ? 0 : RARER; }
 
 static void consider(struct choice *choice, const struct lists *lists, const struct typed *typed,
                      const struct popular_name *name, bool relaxed)
@@ -164,11 +168,16 @@ static void consider(struct choice *choice, const struct lists *lists, const str
     unsigned name_cost = slip_cost(SLIP_NAME, typed->domain, typed->name_length, meant->domain,
                                    meant->name_length, NAME_LIMIT_MOST);
 
-    while (name_cost < choice->cost) {
+    /* A name that is right stays as it is: mail.xy is not gmail.com. */
+    if (name_cost == 0 && choice->name_cost > 0)
+        *choice = (struct choice){.cost = SLIP_TOO_MUCH, .name_cost = 0};
+    while (name_cost < choice->cost && name_cost <= choice->name_cost) {
         unsigned cost = popular_cost(typed, meant, relaxed, name_cost);
 
-        if (cost < choice->cost)
-            *choice = (struct choice){.best = meant, .cost = cost};
+        if (cost < SLIP_TOO_MUCH && cost + rarer(meant) < choice->cost) {
+            choice->best = meant;
+            choice->cost = cost + rarer(meant);
+        }
         if (meant->next == 0)
             break;
         meant = &lists->popular[meant->next];
@@ -177,7 +186,7 @@ static void consider(struct choice *choice, const struct lists *lists, const str
 
 static struct choice nearest(const struct lists *lists, const struct typed *typed, bool relaxed)
 {
-    struct choice choice = {.cost = SLIP_TOO_MUCH};
+    struct choice choice = {.cost = SLIP_TOO_MUCH, .name_cost = SLIP_TOO_MUCH};
 
     for (size_t i = 0; i < lists->name_count; i++)
         if (!far_apart(typed, &lists->names[i], relaxed))
