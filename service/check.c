@@ -304,6 +304,7 @@ static struct job *make_job(struct check *check, const struct address *address, 
     job->bulk = check->bulk;
     job->transcript = check->transcript;
     job->tries = check->try_count;
+    job->caller = check->caller;
     job->mx = mx_evidence_keep(check->mx);
     job->provider = check->provider;
     job->asked_ms = check->started_ms;
@@ -504,6 +505,10 @@ static struct check *check_new(struct checks *checks, const struct engine_ticket
     check->smtp = ticket->smtp;
     check->imap = ticket->imap;
     check->bulk = ticket->bulk;
+    check->caller =
+        ticket->request_id == NULL
+            ? 0
+            : (uint32_t)text_hash_nocase(ticket->request_id, strlen(ticket->request_id));
     check->transcript = ticket->explain == EXPLAIN_TRANSCRIPT;
     check->domain_only = ticket->kind == TICKET_DOMAIN;
     check->email = mem_copy_bytes(ticket->email, ticket->email_length);

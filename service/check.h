@@ -25,7 +25,8 @@ struct check {
     enum check_state state;
     enum check_stop stop;
     bool smtp, imap, bulk, transcript, domain_only;
-    bool joinable; /* in by_key: at work, and no word against its freshness */
+    uint32_t caller; /* whose request it was: see fair_queue.h */
+    bool joinable;   /* in by_key: at work, and no word against its freshness */
     char id[ENGINE_ID_SIZE];
     char *key;   /* layers asked and the address: what an identical request would have */
     char *email; /* as received */

@@ -189,8 +189,11 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
     smtp_reply_facts_copy(&job->evidence->recipient, &answer->reply);
     job->evidence->recipient_ms = answer->took_ms;
     remember_server(session, job);
+    lane_replied(session->host->lane, class == REPLY_PROBE_BLOCKED);
     if (class == REPLY_PROBE_BLOCKED)
         lane_host_rest(session->host);
+    if (answer->reply.enhanced[0] == 4 && answer->reply.enhanced[1] == 7)
+        lane_narrow(session->host->lane);
     if (class == REPLY_MAILBOX_NOT_FOUND)
         count_unknown(session, job);
 

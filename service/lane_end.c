@@ -42,7 +42,7 @@ static void record_end(struct lane_session *session, struct job *job,
 {
     struct smtp_attempt *attempt = lane_attempt(job, session->host);
 
-    attempt->end = end->end;
+    attempt->end = end->end == SMTP_END_QUIT ? SMTP_END_LOST : end->end;
     attempt->stage = end->stage;
     attempt->class = end->reply.class;
     attempt->code = end->reply.code;
@@ -123,6 +123,12 @@ static void learn_from_end(struct lane_session *session, const struct smtp_sessi
         host->recipients_per_session = end->answered; /* they told us how many they like */
     else if (earns_rest(end) && end->answered == 0)
         lane_host_rest(host);
+    if (earns_rest(end))
+        lane_narrow(host->lane);
+    else if (end->end == SMTP_END_QUIT && end->answered > 0)
+        lane_widen(host->lane);
+    if (end->end == SMTP_END_REPLY)
+        lane_replied(host->lane, end->reply.class == REPLY_PROBE_BLOCKED);
 }
 
 /* Before any job was taken, the end speaks for each that waits here: its request is older. */

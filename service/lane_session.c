@@ -222,8 +222,9 @@ void lane_session_open(struct lane_host *host, struct job *only)
     host->sessions++;
     host->lane->sessions++;
     DL_APPEND(lanes->all_sessions, session);
-    struct job *first =
-        only != NULL ? only : (host->interactive != NULL ? host->interactive : host->bulk);
+    struct job *first = only != NULL                     ? only
+                        : host->interactive.head != NULL ? host->interactive.head
+                                                         : host->bulk.head;
     if (first != NULL)
         atomic_store(&first->progress, PROGRESS_CONNECT);
     session->smtp = smtp_session_start(&(struct smtp_session_params){

@@ -6,11 +6,17 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "probes/base/clock.h"
+#include "probes/base/log.h"
 #include "probes/base/mem.h"
 #include "probes/base/text.h"
 
-enum { EVICTION_LOOK = 16, HOSTS_PER_CHECK = 2, ADDRESSES_PER_CHECK = 4 };
+enum {
+    EVICTION_LOOK = 16,
+    HOSTS_PER_CHECK = 2,
+    ADDRESSES_PER_CHECK = 4,
+    REFUSALS_MAX = 5,       /* as many refusals of us, and more than answers: the lane rests */
+    REPLIES_REMEMBERED = 40 /* then both counts are halved */
+};
 
 /* --- where a job is going -------------------------------------------------------- */
 
@@ -247,6 +253,7 @@ static struct lane *find_lane(struct lanes *lanes, const struct job *job)
     lane->lanes = lanes;
     const char *host = target_host(job)->name;
     lane->connections_max = lane_connections(lanes->shard->config, provider_by_mx(host), host);
+    lane->window = lane->connections_max;
     HASH_ADD_STR(lanes->by_key, key, lane);
     return lane;
 }
@@ -288,49 +295,78 @@ void lane_host_rest(struct lane_host *host)
     host->rest_ms = host->rest_ms < REST_MAX_MS / 2 ? 2 * host->rest_ms : REST_MAX_MS;
 }
 
+void lane_narrow(struct lane *lane) { lane->window = lane->window > 2 ? lane->window / 2 : 1; }
+
+/* One connection more for each round of sessions that went well. */
+void lane_widen(struct lane *lane)
+{
+    lane->window += 1 / lane->window;
+    if (lane->window > lane->connections_max)
+        lane->window = lane->connections_max;
+}
+
+void lane_replied(struct lane *lane, bool refused_us)
+{
+    const struct shard *shard = lane->lanes->shard;
+
+    if (refused_us)
+        lane->refusals++;
+    else
+        lane->answers++;
+    if (lane->refusals >= REFUSALS_MAX && lane->refusals > lane->answers) {
+        lane->rest_until_ms = loop_now_ms(shard->loop) + shard->config->lane_rest_ms;
+        lane->refusals = lane->answers = 0;
+        log_event(LOG_WARN, "lane_rests",
+                  (struct log_field[]){LOG_TEXT("lane", lane->key),
+                                       LOG_TEXT("why", "it mostly refuses us"),
+                                       LOG_NUMBER("ms", shard->config->lane_rest_ms), LOG_END});
+    } else if (lane->refusals + lane->answers >= REPLIES_REMEMBERED) {
+        lane->refusals /= 2;
+        lane->answers /= 2;
+    }
+}
+
 /* --- queues ---------------------------------------------------------------------------- */
 
-static struct job **queue_of(struct lane_host *host, const struct job *job)
+static struct fair_queue *queue_of(struct lane_host *host, const struct job *job)
 {
     return job->bulk ? &host->bulk : &host->interactive;
 }
 
 void lane_queue(struct lane_host *host, struct job *job, bool front)
 {
-    struct job **queue = queue_of(host, job);
-
     if (front)
-        DL_PREPEND(*queue, job);
+        fair_queue_add_first(queue_of(host, job), job);
     else
-        DL_APPEND(*queue, job);
+        fair_queue_add(queue_of(host, job), job);
     host->queued++;
     host->lane->queued++;
 }
 
 static void unqueue(struct lane_host *host, struct job *job)
 {
-    struct job **queue = queue_of(host, job);
-
-    DL_DELETE(*queue, job);
+    fair_queue_remove(queue_of(host, job), job);
     host->queued--;
     host->lane->queued--;
 }
 
 /* Jobs with a transcript wait for a session of their own. */
-static struct job *first_shared(struct job *queue)
+static struct job *first_shared(const struct fair_queue *queue)
 {
-    while (queue != NULL && queue->transcript)
-        queue = queue->next;
-    return queue;
+    struct job *job = queue->head;
+
+    while (job != NULL && job->transcript)
+        job = job->next;
+    return job;
 }
 
 static struct job *first_alone(struct lane_host *host)
 {
-    struct job *job = host->interactive;
+    struct job *job = host->interactive.head;
 
     while (job != NULL && !job->transcript)
         job = job->next;
-    for (struct job *bulk = host->bulk; job == NULL && bulk != NULL; bulk = bulk->next)
+    for (struct job *bulk = host->bulk.head; job == NULL && bulk != NULL; bulk = bulk->next)
         if (bulk->transcript)
             job = bulk;
     return job;
@@ -341,15 +377,15 @@ struct job *lane_take_job(struct lane_host *host, const struct job *only)
     struct job *job = NULL;
 
     if (only != NULL) {
-        DL_FOREACH(*queue_of(host, only), job)
+        DL_FOREACH(queue_of(host, only)->head, job)
         {
             if (job == only)
                 break;
         }
     } else {
-        job = first_shared(host->interactive);
+        job = first_shared(&host->interactive);
         if (job == NULL)
-            job = first_shared(host->bulk);
+            job = first_shared(&host->bulk);
     }
     if (job != NULL)
         unqueue(host, job);
@@ -358,7 +394,7 @@ struct job *lane_take_job(struct lane_host *host, const struct job *only)
 
 struct job *lane_take_any(struct lane_host *host)
 {
-    struct job *job = host->interactive != NULL ? host->interactive : host->bulk;
+    struct job *job = host->interactive.head != NULL ? host->interactive.head : host->bulk.head;
 
     if (job != NULL)
         unqueue(host, job);
@@ -367,7 +403,7 @@ struct job *lane_take_any(struct lane_host *host)
 
 bool lane_has_work(const struct lane_host *host)
 {
-    return first_shared(host->interactive) != NULL || first_shared(host->bulk) != NULL;
+    return first_shared(&host->interactive) != NULL || first_shared(&host->bulk) != NULL;
 }
 
 /* Part of a lane is kept for callers who wait: bulk alone may not fill it. */
@@ -377,10 +413,10 @@ static bool may_open(const struct lane_host *host)
     const struct config *config = lane->lanes->shard->config;
 
     if (host->queued <= host->opening || host->sessions >= host->connections_max ||
-        lane->sessions >= lane->connections_max)
+        lane->sessions >= (uint32_t)lane->window)
         return false;
     uint32_t reserve = lane->connections_max * config->interactive_reserve / 100;
-    return host->interactive != NULL || lane->sessions < lane->connections_max - reserve;
+    return host->interactive.head != NULL || lane->sessions < lane->connections_max - reserve;
 }
 
 void lane_pump(struct lane *lane)
@@ -397,9 +433,11 @@ void lanes_take(struct lanes *lanes, struct job *job)
     struct lane *lane = find_lane(lanes, job);
     struct lane_host *host = find_host(lane, job);
 
-    if (host->rest_until_ms > now_ms) {
+    uint64_t until_ms =
+        host->rest_until_ms > lane->rest_until_ms ? host->rest_until_ms : lane->rest_until_ms;
+    if (until_ms > now_ms) {
         job->stop = STOP_DEFERRED; /* unless the next host can decide */
-        job->stop_retry_ms = (uint32_t)(host->rest_until_ms - now_ms);
+        job->stop_retry_ms = (uint32_t)(until_ms - now_ms);
         lane_walk_on(job);
         return;
     }
@@ -448,7 +486,7 @@ struct lanes *lanes_new(struct shard *shard)
     return lanes;
 }
 
-static void free_queue(struct job **queue)
+static void free_jobs(struct job **queue)
 {
     while (*queue != NULL) {
         struct job *job = *queue;
@@ -471,15 +509,15 @@ void lanes_free(struct lanes **lanes)
     {
         HASH_DEL((*lanes)->by_key, lane);
         for (struct lane_host *host = lane->hosts; host != NULL; host = host->next) {
-            free_queue(&host->interactive);
-            free_queue(&host->bulk);
+            free_jobs(&host->interactive.head);
+            free_jobs(&host->bulk.head);
         }
         lane_free(lane);
     }
     HASH_ITER(hh, (*lanes)->domains, memory, next_memory)
     {
         HASH_DEL((*lanes)->domains, memory);
-        free_queue(&memory->waiting);
+        free_jobs(&memory->waiting);
         smtp_reply_facts_clear(&memory->decoy_reply);
         free(memory);
     }

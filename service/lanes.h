@@ -8,6 +8,7 @@
 #include <uthash.h>
 
 #include "probes/smtp/smtp_session.h"
+#include "service/fair_queue.h"
 #include "service/shard.h"
 
 enum { LANE_KEY_SIZE = 80, DECOY_SIZE = 24, REST_MAX_MS = 4 * 3600 * 1000 };
@@ -17,7 +18,7 @@ struct lane_host {
     struct lane_host *next; /* in the lane */
     char *name;
     struct ip_address address;
-    struct job *interactive, *bulk;     /* queues */
+    struct fair_queue interactive, bulk;
     uint32_t queued, sessions, opening; /* opening: sessions that have not asked for work yet */
     uint32_t connections_max, recipients_per_session, rejects_per_session, gap_ms;
     uint64_t rest_until_ms;
@@ -32,6 +33,9 @@ struct lane {
     struct lanes *lanes;
     struct lane_host *hosts;
     uint32_t sessions, connections_max, queued;
+    double window;              /* connections wanted now: halved by trouble, widened by success */
+    uint32_t refusals, answers; /* of late: a lane that mostly refuses us rests */
+    uint64_t rest_until_ms;
     char key[];
 };
 
@@ -86,6 +90,10 @@ struct job *lane_take_any(struct lane_host *host); /* also those that want a ses
 bool lane_has_work(const struct lane_host *host);
 void lane_pump(struct lane *lane);
 void lane_host_rest(struct lane_host *host);
+/* What the lane learns from each reply about us, and from each session's end. */
+void lane_replied(struct lane *lane, bool refused_us);
+void lane_narrow(struct lane *lane);
+void lane_widen(struct lane *lane);
 /* This address is done with for this job: next address, or home. */
 void lane_walk_on(struct job *job);
 void lane_finish(struct job *job, enum check_stop stop, uint32_t retry_ms);

@@ -68,6 +68,7 @@ struct job {
     char *recipient; /* as RCPT TO carries it; owned */
     char *domain;    /* A-labels; owned */
     bool smtputf8, bulk, transcript;
+    uint32_t caller;        /* whose turn it takes: jobs of one request share theirs */
     uint8_t tries;          /* asked before, with the same sender */
     struct mx_evidence *mx; /* a reference */
     const struct provider *provider;
@@ -80,6 +81,7 @@ struct job {
     _Atomic enum check_progress progress;
 
     /* the lane's own */
+    uint32_t share; /* its turn in the queue */
     enum job_phase phase;
     bool came_back;        /* reconnected after 450 4.3.2 */
     bool null_sender;      /* second opinion with <> */
