@@ -47,7 +47,7 @@ struct conn {
     enum timeout_owner timeout_owner;
     bool busy;       /* a callback or a delivery is on the stack */
     bool spoken;     /* at least one line came in */
-    bool write_lost; /* a write met a reset: what follows the last line is a loss, not a close */
+    bool reset_seen; /* the end of what can be read is then a loss, not a close */
     uint16_t unread; /* octets behind the line being delivered */
     uint32_t line_max;
     char *partial; /* unfinished line; NULL when there is none */
@@ -145,7 +145,7 @@ static void drop_output(struct conn *conn)
  * the writing; reading then finds the end. */
 static void writing_failed(struct conn *conn, bool lost)
 {
-    conn->write_lost = conn->write_lost || lost;
+    conn->reset_seen = conn->reset_seen || lost;
     drop_output(conn);
 }
 
@@ -304,7 +304,7 @@ static void read_clear(struct conn *conn)
     if (got > 0)
         deliver(conn, scratch, (size_t)got);
     else if (got == 0)
-        tell(conn, conn->write_lost ? CONN_LOST : CONN_CLOSED);
+        tell(conn, conn->reset_seen ? CONN_LOST : CONN_CLOSED);
     else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
         tell(conn, event_of_read_error(errno));
 }
@@ -318,7 +318,7 @@ static void read_tls(struct conn *conn)
         deliver(conn, scratch, got);
         break;
     case TLS_ENDED:
-        tell(conn, conn->write_lost ? CONN_LOST : CONN_CLOSED);
+        tell(conn, conn->reset_seen ? CONN_LOST : CONN_CLOSED);
         break;
     case TLS_BROKEN:
         tell(conn, CONN_LOST);
@@ -446,8 +446,12 @@ static void connected(struct conn *conn)
 
     if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &error_size) != 0)
         error = errno;
-    if (error == 0 && getpeername(conn->fd, (struct sockaddr *)&peer, &size) != 0)
+    if (error == ECONNRESET || error == EPIPE) {
+        conn->reset_seen = true; /* it stood, and what was sent before may still be read */
+        error = 0;
+    } else if (error == 0 && getpeername(conn->fd, (struct sockaddr *)&peer, &size) != 0) {
         return; /* woken for nothing: still on its way */
+    }
     if (error != 0) {
         tell(conn, event_of_connect_error(error, conn->family));
         return;

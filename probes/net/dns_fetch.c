@@ -326,8 +326,8 @@ static void read_answer(struct dns_fetch *fetch, unsigned server, const uint8_t 
 
 static void send_now(struct dns_fetch *fetch);
 
-/* c-ares may give up before our own deadline (its later versions shorten their waits): then
- * the question goes out again, and only our clock counts it as a timeout. */
+/* c-ares may give up before our own deadline (from 1.32 on it shortens its waits by what it
+ * has measured): then the question goes out again, and only our clock counts a timeout. */
 static void gave_up_early(struct dns_fetch *fetch)
 {
     if (fetch->state != FETCH_WAITING || fetch->sent != NULL || fetch->resends >= RESENDS_MAX ||
@@ -487,7 +487,7 @@ struct dns_fetcher *dns_fetcher_new(const struct dns_params *params, const char 
     /* c-ares waits longer than the longest of our rounds: late answers still come in. */
     for (size_t i = 0; i < count && *error == NULL; i++) {
         fetcher->servers[i].transport = dns_transport_new(
-            params->loop, &servers[i], fetcher->timeout_ms << (fetcher->tries - 1));
+            params->loop, &servers[i], (fetcher->timeout_ms << (fetcher->tries - 1)) + 4 * TICK_MS);
         if (fetcher->servers[i].transport == NULL)
             *error = "c-ares cannot be set up";
         else

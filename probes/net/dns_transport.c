@@ -26,13 +26,6 @@ enum {
 };
 enum { HEADER_AUTHENTIC_DATA = 0x20, HEADER_CHECKING_DISABLED = 0x10 }; /* fourth octet */
 
-/* From 1.32 on c-ares shortens its waits by what it has measured and sends again by itself. */
-#if ARES_VERSION >= 0x012000
-enum { TRIES = 4 };
-#else
-enum { TRIES = 1 };
-#endif
-
 struct channel_socket {
     struct loop_io io;
     ares_socket_t fd;
@@ -120,7 +113,7 @@ static bool init_channel(struct channel *channel, uint32_t timeout_ms)
     memset(&options, 0, sizeof options);
     options.flags = ARES_FLAG_EDNS | ARES_FLAG_NOCHECKRESP;
     options.timeout = (int)timeout_ms;
-    options.tries = TRIES;
+    options.tries = 1; /* repeating is for dns_fetch.c: it alone knows who still waits */
     options.sock_state_cb = on_socket_state;
     options.sock_state_cb_data = channel;
     options.ednspsz = EDNS_SIZE;

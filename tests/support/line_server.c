@@ -82,6 +82,8 @@ static bool play(struct line_server *server, struct peer *peer, const struct lin
         if (!line_is(peer, step->bytes))
             server->surprises++;
         return true;
+    case STEP_WAIT:
+        return peer_read(peer, &octet, 1) == 1;
     case STEP_TLS:
         return accept_tls(server, peer);
     case STEP_RESET:

@@ -190,6 +190,10 @@ static void expect(const char *label, const struct client *client, const char *t
     {                                                                                              \
         STEP_TLS, NULL, 0                                                                          \
     }
+#define WAIT                                                                                       \
+    {                                                                                              \
+        STEP_WAIT, NULL, 0                                                                         \
+    }
 #define RESET                                                                                      \
     {                                                                                              \
         STEP_RESET, NULL, 0                                                                        \
@@ -210,50 +214,65 @@ static const struct dialogue {
     const char *trace;
     struct line_step script[6];
 } dialogues[] = {
-    {"one line",                              LISTEN,             "connected line:220 hi closed",             {SEND("220 hi\r\n"), END}             },
-    {"bare LF",                               LISTEN,             "connected line:a line:b closed",           {SEND("a\nb\r\n"), END}               },
-    {"empty lines",                           LISTEN,             "connected line: line: closed",             {SEND("\n\r\n"), END}                 },
-    {"only one CR goes",                      LISTEN,             "connected line:a\\x0d closed",             {SEND("a\r\r\n"), END}                },
-    {"NUL is delivered",                      LISTEN,             "connected line:a\\x00b closed",            {SEND_N("a\0b\r\n"), END}             },
+    {"one line", LISTEN, "connected line:220 hi closed", {SEND("220 hi\r\n"), END}},
+    {"bare LF", LISTEN, "connected line:a line:b closed", {SEND("a\nb\r\n"), END}},
+    {"empty lines", LISTEN, "connected line: line: closed", {SEND("\n\r\n"), END}},
+    {"only one CR goes", LISTEN, "connected line:a\\x0d closed", {SEND("a\r\r\n"), END}},
+    {"NUL is delivered", LISTEN, "connected line:a\\x00b closed", {SEND_N("a\0b\r\n"), END}},
     {"one octet at a time",
-     LISTEN,                                                      "connected line:abc line:de closed",
-     {PIECES("abc\r\nde\r\n"), END}                                                                                                                 },
-    {"unfinished line is dropped",            LISTEN,             "connected line:a closed",                  {SEND("a\r\nbcd"), END}               },
-    {"line of line_max",                      LISTEN,             "connected line:" FORTY " closed",          {SEND(FORTY "\r\n"), END}             },
-    {"line_max in pieces",                    LISTEN,             "connected line:" FORTY " closed",          {PIECES(FORTY "\r\n"), END}           },
-    {"one too many",                          LISTEN,             "connected too_long",                       {SEND(FORTY "x\r\n"), HOLD}           },
-    {"endless line",                          LISTEN,             "connected line:a too_long",                {SEND("a\n" FORTY FORTY), HOLD}       },
-    {"endless line in pieces",                LISTEN,             "connected too_long",                       {PIECES(FORTY FORTY), HOLD}           },
-    {"closes at once",                        LISTEN,             "connected closed",                         {END}                                 },
-    {"closes at once, both sides",            CLOSE_AT_END,       "connected closed",                         {END}                                 },
-    {"talks",                                 TALK,               "connected line:ok closed",                 {EXPECT("hello"), SEND("ok\r\n"), END}},
+     LISTEN,
+     "connected line:abc line:de closed",
+     {PIECES("abc\r\nde\r\n"), END}},
+    {"unfinished line is dropped", LISTEN, "connected line:a closed", {SEND("a\r\nbcd"), END}},
+    {"line of line_max", LISTEN, "connected line:" FORTY " closed", {SEND(FORTY "\r\n"), END}},
+    {"line_max in pieces", LISTEN, "connected line:" FORTY " closed", {PIECES(FORTY "\r\n"), END}},
+    {"one too many", LISTEN, "connected too_long", {SEND(FORTY "x\r\n"), HOLD}},
+    {"endless line", LISTEN, "connected line:a too_long", {SEND("a\n" FORTY FORTY), HOLD}},
+    {"endless line in pieces", LISTEN, "connected too_long", {PIECES(FORTY FORTY), HOLD}},
+    {"closes at once", LISTEN, "connected closed", {END}},
+    {"closes at once, both sides", CLOSE_AT_END, "connected closed", {END}},
+    {"talks", TALK, "connected line:ok closed", {EXPECT("hello"), SEND("ok\r\n"), END}},
     {"handler closes in on_line",
-     CLOSE_AT_LINE,                                               "connected line:a",
-     {SEND("a\r\nb\r\nc\r\n"), HOLD}                                                                                                                },
+     CLOSE_AT_LINE,
+     "connected line:a",
+     {SEND("a\r\nb\r\nc\r\n"), HOLD}},
     {"handler closes in a joined line",
-     CLOSE_AT_LINE,                                               "connected line:abc",
-     {PIECES("abc\r\n"), HOLD}                                                                                                                      },
-    {"handler resets in on_event",            RESET_AT_CONNECTED, "connected",                                {SEND("a\r\n"), HOLD}                 },
+     CLOSE_AT_LINE,
+     "connected line:abc",
+     {PIECES("abc\r\n"), HOLD}},
+    {"handler resets in on_event", RESET_AT_CONNECTED, "connected", {SEND("a\r\n"), HOLD}},
     {"STARTTLS",
-     STARTTLS,                                                    "connected line:go tls line:secret closed",
-     {SEND("go\r\n"), TLS_ACCEPT, EXPECT("hello"), SEND("secret\r\n"), END}                                                                         },
+     STARTTLS,
+     "connected line:go tls line:secret closed",
+     {SEND("go\r\n"), TLS_ACCEPT, EXPECT("hello"), SEND("secret\r\n"), END}},
     {"TLS from the start",
-     IMPLICIT_TLS,                                                "connected tls line:secret closed",
-     {TLS_ACCEPT, EXPECT("hello"), SEND("secret\r\n"), END}                                                                                         },
+     IMPLICIT_TLS,
+     "connected tls line:secret closed",
+     {TLS_ACCEPT, EXPECT("hello"), SEND("secret\r\n"), END}},
     {"TLS in pieces",
-     IMPLICIT_TLS,                                                "connected tls line:abc closed",
-     {TLS_ACCEPT, EXPECT("hello"), PIECES("abc\r\n"), END}                                                                                          },
+     IMPLICIT_TLS,
+     "connected tls line:abc closed",
+     {TLS_ACCEPT, EXPECT("hello"), PIECES("abc\r\n"), END}},
     {"octets behind the STARTTLS reply",
-     STARTTLS,                                                    "connected line:go tls_failed",
-     {SEND("go\r\n250 injected\r\n"), HOLD}                                                                                                         },
+     STARTTLS,
+     "connected line:go tls_failed",
+     {SEND("go\r\n250 injected\r\n"), HOLD}},
     {"half a line behind the STARTTLS reply",
-     STARTTLS,                                                    "connected line:go tls_failed",
-     {SEND("go\r\n250"), HOLD}                                                                                                                      },
+     STARTTLS,
+     "connected line:go tls_failed",
+     {SEND("go\r\n250"), HOLD}},
     {"plain text instead of a handshake",
-     IMPLICIT_TLS,                                                "connected tls_failed",
-     {SEND("* OK IMAP4rev1 ready\r\n"), HOLD}                                                                                                       },
-    {"closes in the handshake",               STARTTLS,           "connected line:go tls_failed",             {SEND("go\r\n"), END}                 },
-    {"resets in the handshake",               STARTTLS,           "connected line:go tls_failed",             {SEND("go\r\n"), RESET}               },
+     IMPLICIT_TLS,
+     "connected tls_failed",
+     {SEND("* OK IMAP4rev1 ready\r\n"), HOLD}},
+    {"closes in the handshake",
+     STARTTLS,
+     "connected line:go tls_failed",
+     {SEND("go\r\n"), WAIT, END}},
+    {"resets in the handshake",
+     STARTTLS,
+     "connected line:go tls_failed",
+     {SEND("go\r\n"), WAIT, RESET}},
 };
 
 static void test_dialogues(void **state)
@@ -282,11 +301,11 @@ static void test_findings(void **state)
         const char *label;
         enum habit habit;
         unsigned finding;
-        struct line_step script[3];
+        struct line_step script[4];
     } cases[] = {
-        {"injection",      STARTTLS,     TLS_FINDING_STARTTLS_INJECTION, {SEND("go\r\n250 x\r\n"), HOLD}},
-        {"not TLS at all", IMPLICIT_TLS, TLS_FINDING_HANDSHAKE_FAILED,   {SEND("* OK\r\n"), HOLD}       },
-        {"closed",         STARTTLS,     TLS_FINDING_HANDSHAKE_FAILED,   {SEND("go\r\n"), END}          },
+        {"injection", STARTTLS, TLS_FINDING_STARTTLS_INJECTION, {SEND("go\r\n250 x\r\n"), HOLD}},
+        {"not TLS at all", IMPLICIT_TLS, TLS_FINDING_HANDSHAKE_FAILED, {SEND("* OK\r\n"), HOLD}},
+        {"closed", STARTTLS, TLS_FINDING_HANDSHAKE_FAILED, {SEND("go\r\n"), WAIT, END}},
     };
 
     (void)state;
