@@ -112,7 +112,7 @@ static unsigned suffix_cost(const struct typed *typed, const struct popular *mea
 
     if (cost == 0)
         return 0;
-    if (typed->suffix_known && !meant->household && meant->name_length < 5)
+    if (typed->suffix_known && !meant->household)
         cost = SLIP_TOO_MUCH;
     if (typed->fixed_cost < cost && strlen(typed->fixed) == length &&
         memcmp(typed->fixed, suffix, length) == 0)
