@@ -1,7 +1,8 @@
 # HTTP and command line from outside: python3 (standard library only) against the service with a
 # fake engine, and against the program itself where no network is needed.
-FAKE_SERVER_OBJECTS := $(BUILD)/tests/api/fake_server.o $(BUILD)/tests/api/fake_engine.o
-$(BUILD)/fake-server: $(FAKE_SERVER_OBJECTS) $(BUILD)/libapi.a $(BUILD)/libservice.a $(BUILD)/libprobes.a
+FAKE_SERVER_SOURCES := tests/api/fake_server.c tests/api/fake_engine.c $(wildcard service/config*.c service/policy*.c) \
+                       service/auth.c service/verdict.c
+$(BUILD)/fake-server: $(call OBJECTS,$(FAKE_SERVER_SOURCES)) $(BUILD)/libapi.a $(BUILD)/libprobes.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 .PHONY: test-api

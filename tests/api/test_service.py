@@ -89,6 +89,8 @@ class Limits(ServiceCase):
                 wire.close()
         self.service.wait_for(lambda: self.service.get("/healthz").status == 200, "room again")
 
+
+class Descriptors(ServiceCase):
     def test_descriptors_come_back(self):
         def descriptors():
             return len(os.listdir(f"/proc/{self.service.process.pid}/fd"))
