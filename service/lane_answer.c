@@ -170,8 +170,6 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
     struct job *job = session->job;
     enum reply_class class = answer->reply.class;
 
-    if (answer->reply.code >= 400)
-        session->rejects++;
     if (class == REPLY_SENDER_REJECTED && !job->null_sender &&
         session_config(session)->mail_from[0] != '\0') {
         job->null_sender = true; /* a second opinion, in this session */
@@ -286,8 +284,6 @@ static void decoy_answered(struct lane_session *session, const struct smtp_answe
     struct job *job = session->job;
 
     session->job = NULL;
-    if (answer->reply.code >= 400)
-        session->rejects++;
     job->evidence->decoy_ms = answer->took_ms;
     lane_settle_decoy(session, job, decoy_outcome(answer), &answer->reply);
 }
@@ -309,6 +305,8 @@ void lane_on_answer(void *context, const struct smtp_answer *answer)
 {
     struct lane_session *session = context;
 
+    if (answer->reply.code >= 400)
+        session->rejects++; /* whoever was asked about: servers count them all */
     switch (session->job->phase) {
     case JOB_ASK_RECIPIENT:
         recipient_answered(session, answer);
