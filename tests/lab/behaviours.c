@@ -1,6 +1,7 @@
 #include "tests/lab/behaviours.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "probes/base/mem.h"
@@ -19,11 +20,12 @@ size_t behaviour_count(void)
 
 const struct behaviour *behaviour_at(size_t index)
 {
-    size_t part = 0;
-
-    while (index >= parts[part]->count)
-        index -= parts[part++]->count;
-    return &parts[part]->rows[index];
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        if (index < parts[i]->count)
+            return &parts[i]->rows[index];
+        index -= parts[i]->count;
+    }
+    abort(); /* indexes come from behaviour_count and behaviour_find */
 }
 
 const struct behaviour *behaviour_find(const char *name, size_t *index)

@@ -65,8 +65,9 @@ void board_reset(struct lab_board *board)
 
 static struct lab_counters add_up(const struct lab_board *board)
 {
-    struct lab_counters sum = {.turns = 0};
+    struct lab_counters sum;
 
+    memset(&sum, 0, sizeof(sum));
     for (size_t worker = 0; worker < board->workers; worker++) {
         const uint64_t *from = (const uint64_t *)&board->counters[worker];
         uint64_t *to = (uint64_t *)&sum; /* the struct holds nothing but uint64_t */

@@ -282,12 +282,13 @@ static size_t short_answer(struct writer *out, const uint8_t *query,
 size_t dns_answer(struct zone *zone, struct lab_counters *counters, const uint8_t *query,
                   size_t length, bool tcp, uint8_t out[DNS_ANSWER_MAX])
 {
-    struct writer writer = {.bytes = out};
+    struct writer writer = {.length = 0};
     struct question question = {.type = 0};
 
     if (length < HEADER_SIZE || (query[2] & 0x80) != 0 || get16(query + 4) != 1 ||
         length > DNS_ANSWER_MAX || !read_name(query, length, &question))
         return 0;
+    writer.bytes = out;
     read_edns(query, length, &question);
     count(zone, counters, &question, tcp);
     put(&writer, query, question.end);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "probes/base/clock.h"
 #include "probes/base/mem.h"
@@ -24,7 +25,7 @@ struct waiting {
 
 struct tcp_question {
     struct dns_server *server;
-    struct tcp_question *next, **link;
+    struct tcp_question *next, *prev;
     struct loop_io io;
     struct loop_timer idle;
     int fd;
@@ -118,9 +119,7 @@ static void on_udp(void *context, bool readable, bool writable)
 
 static void close_question(struct tcp_question *question)
 {
-    *question->link = question->next;
-    if (question->next != NULL)
-        question->next->link = question->link;
+    DL_DELETE(question->server->questions, question);
     question->server->question_count--;
     loop_io_stop(&question->io);
     loop_timer_stop(&question->idle);
@@ -186,11 +185,7 @@ static void on_tcp(void *context, bool readable, bool writable)
     struct tcp_question *question = mem_new(struct tcp_question);
     question->server = server;
     question->fd = fd;
-    question->next = server->questions;
-    question->link = &server->questions;
-    if (question->next != NULL)
-        question->next->link = &question->next;
-    server->questions = question;
+    DL_APPEND(server->questions, question);
     server->question_count++;
     loop_io_init(&question->io, server->params.loop, fd, on_question, question);
     loop_io_want(&question->io, true, false);
@@ -215,12 +210,13 @@ struct dns_server *dns_server_start(const struct dns_server_params *params)
 void dns_server_stop(struct dns_server **server)
 {
     struct dns_server *gone = *server;
+    struct tcp_question *question, *following;
 
     *server = NULL;
     if (gone == NULL)
         return;
-    while (gone->questions != NULL)
-        close_question(gone->questions);
+    DL_FOREACH_SAFE(gone->questions, question, following)
+    close_question(question);
     while (gone->first != NULL) {
         struct waiting *next = gone->first->next;
 

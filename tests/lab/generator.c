@@ -61,22 +61,26 @@ static bool at_provider(const struct generator *g, size_t domain)
     return behaviour_at(g->plan[domain])->dns == DNS_PROVIDER;
 }
 
-/* `addresses` among the domains that are (or are not) at providers, unevenly, none without one if
- * possible. */
+/* `addresses` among the domains that are (or are not) at providers: one each when there are enough,
+ * the rest unevenly. */
 static void share_among(struct generator *g, bool providers, bool all, uint32_t addresses)
 {
+    uint32_t count = g->options->domains, kinds = 0, given = 0,
+             *weights = mem_array(uint32_t, count);
     uint64_t total = 0, before = 0;
-    uint32_t given = 0, *weights = mem_array(uint32_t, g->options->domains);
 
-    for (size_t i = 0; i < g->options->domains; i++)
-        if (all || at_provider(g, i) == providers)
+    for (size_t i = 0; i < count; i++)
+        if (all || at_provider(g, i) == providers) {
             total += weights[i] = 4 + dice_below(&g->dice, 9);
-    for (size_t i = 0; i < g->options->domains && total > 0; i++) {
+            kinds++;
+        }
+    uint32_t each = kinds > 0 && addresses >= kinds ? 1 : 0;
+    for (size_t i = 0; i < count && total > 0; i++) {
         if (weights[i] == 0)
             continue;
         before += weights[i];
-        uint32_t upto = (uint32_t)((uint64_t)addresses * before / total);
-        g->shares[i] = upto - given;
+        uint32_t upto = (uint32_t)((uint64_t)(addresses - each * kinds) * before / total);
+        g->shares[i] = each + upto - given;
         given = upto;
     }
     free(weights);

@@ -1,6 +1,8 @@
 #include "tests/lab/listeners.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +15,7 @@
 
 enum {
     BACKLOG = 1024,
-    ACCEPTS_PER_TURN = 64,
+    DATAGRAM_ROOM = 16 * 1024 * 1024,
     PORT_FIRST = 10240, /* below the ports that the system gives to clients */
     PORT_SPAN = 20000,
     PORT_TRIES = 200,
@@ -82,17 +84,26 @@ static void on_accept(void *context, bool readable, bool writable)
 
     (void)readable;
     (void)writable;
-    for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    /* One each time: a world has many doors and few guests at each; a second accept would mostly be
+     * in vain. */
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-        if (fd < 0)
-            return;
-        if (listener->service == SERVICE_SMTP)
-            smtp_peer_start(listener->worker, listener->host, fd);
-        else
-            imap_peer_start(listener->worker, listener->host, fd,
-                            listener->service == SERVICE_IMAPS);
-    }
+    if (fd < 0)
+        return;
+    if (listener->service == SERVICE_SMTP)
+        smtp_peer_start(listener->worker, listener->host, fd);
+    else
+        imap_peer_start(listener->worker, listener->host, fd, listener->service == SERVICE_IMAPS);
+}
+
+/* A resolver must hold what comes while it is not running: thousands of questions. */
+static void widen_datagrams(int fd)
+{
+    int octets = DATAGRAM_ROOM;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &octets, sizeof(octets)) != 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &octets,
+                   sizeof(octets)); /* up to the system's limit */
 }
 
 static int open_socket(const struct ip_address *address, uint16_t port, int type, int backlog)
@@ -103,10 +114,11 @@ static int open_socket(const struct ip_address *address, uint16_t port, int type
 
     if (fd < 0)
         return -1;
+    if (type == SOCK_DGRAM)
+        widen_datagrams(fd);
     if (type == SOCK_STREAM) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        setsockopt(fd, 6 /* IPPROTO_TCP */, 1 /* TCP_NODELAY */, &on,
-                   sizeof(on)); /* accepted ones inherit it */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted ones inherit it */
     }
     if (bind(fd, (struct sockaddr *)&name, length) == 0 &&
         (type == SOCK_DGRAM || listen(fd, backlog) == 0))

@@ -29,11 +29,9 @@ const struct lab_provider *lab_provider_at(size_t index) { return &providers[ind
 
 const struct lab_provider *lab_provider_find(const char *key, size_t *index)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(providers); i++)
-        if (strcmp(providers[i].key, key) == 0) {
-            *index = i;
-            return &providers[i];
-        }
-    assert(!"a behaviour names a provider that is not there");
-    return NULL;
+    *index = 0;
+    while (*index < ARRAY_LENGTH(providers) && strcmp(providers[*index].key, key) != 0)
+        ++*index;
+    assert(*index < ARRAY_LENGTH(providers)); /* behaviours name providers that are there */
+    return &providers[*index];
 }

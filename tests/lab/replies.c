@@ -4,6 +4,7 @@
 
 #include "probes/base/mem.h"
 
+// NOLINTBEGIN(bugprone-suspicious-missing-comma): long replies are joined literals
 /* $h host, $r recipient, $c client address. No word here may blame the client by accident. */
 static const char *const phrases[STYLE_COUNT][SAY_TOPIC_COUNT] = {
     [STYLE_POSTFIX] =
@@ -143,6 +144,8 @@ static const char *const phrases[STYLE_COUNT][SAY_TOPIC_COUNT] = {
                    [SAY_ACCEPTED] = "250 Requested mail action okay, completed",
                    [SAY_UNKNOWN] = "550 Requested action not taken: mailbox unavailable"},
 };
+
+// NOLINTEND(bugprone-suspicious-missing-comma)
 
 static const char *const style_names[STYLE_COUNT] = {"postfix",   "exim",   "sendmail", "exchange",
                                                      "opensmtpd", "plain",  "google",   "m365",

@@ -177,7 +177,7 @@ static void write_counters(const struct lab *lab)
     struct text out;
 
     snprintf(path, sizeof(path), "%s/counters.json", lab->directory);
-    text_init(&out, 64 * 1024 * 1024);
+    text_init(&out, (size_t)64 * 1024 * 1024);
     board_json(&out, lab->board, lab->world, lab->zone, true);
     text_char(&out, '\n');
     if (!write_file(lab, path, out.bytes))

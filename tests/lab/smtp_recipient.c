@@ -52,7 +52,7 @@ static void answer_text(struct smtp_peer *peer, const char *reply)
     if (reply[0] == '5' &&
         ++peer->rejects > peer->worker->world->lanes[peer_host(peer)->lane].caps.rejects)
         worker_break(peer->worker, peer->host, BREAK_REJECTS);
-    text_init(&out, STREAM_LINE_MAX * 2);
+    text_init(&out, (size_t)STREAM_LINE_MAX * 2);
     decorate(&out, peer_play(peer)->reply, reply);
     peer_say(peer, out.bytes);
     text_free(&out);

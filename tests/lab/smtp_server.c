@@ -41,19 +41,17 @@ static void put_line(struct smtp_peer *peer, const char *line, size_t length)
 /* A line before the last one, with the same codes. */
 static void put_extra_line(struct smtp_peer *peer, const char *reply)
 {
-    char line[64];
-    size_t enhanced = 4 + strspn(reply + 4, "0123456789.");
-    bool has_enhanced = reply[enhanced] == ' ' && enhanced > 8;
+    size_t enhanced = strspn(reply + 4, "0123456789.");
+    struct text line;
 
-    memcpy(line, reply, 3);
-    line[3] = '-';
-    size_t length = 4;
-    if (has_enhanced && enhanced < 16) {
-        memcpy(line + 4, reply + 4, enhanced - 3);
-        length = enhanced + 1;
-    }
-    memcpy(line + length, "More in the next line", 21);
-    put_line(peer, line, length + 21);
+    text_init(&line, STREAM_LINE_MAX);
+    text_add(&line, reply, 3);
+    text_char(&line, '-');
+    if (enhanced >= 5 && reply[4 + enhanced] == ' ')
+        text_add(&line, reply + 4, enhanced + 1);
+    text_put(&line, "More in the next line");
+    put_line(peer, line.bytes, line.length);
+    text_free(&line);
 }
 
 void peer_say(struct smtp_peer *peer, const char *reply)
