@@ -1,0 +1,47 @@
+#!/bin/bash
+# machine_inside.sh - the first process of a machine: puts its root together, then runs its command (machine.sh).
+set -eu
+root=$MACHINE_STATE/root
+
+mount -t overlay overlay \
+    -o "lowerdir=$MACHINE_LOWER,upperdir=$MACHINE_STATE/up,workdir=$MACHINE_STATE/work" "$root"
+mount -t proc proc "$root/proc"
+mount -t sysfs -o ro sysfs "$root/sys" 2>/dev/null || :
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+mount -t tmpfs -o mode=755 tmpfs "$root/run"
+mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+for device in null zero full random urandom tty; do
+    : >"$root/dev/$device"
+    mount --bind "/dev/$device" "$root/dev/$device"
+done
+ln -s /proc/self/fd "$root/dev/fd"
+ln -s fd/0 "$root/dev/stdin"
+ln -s fd/1 "$root/dev/stdout"
+ln -s fd/2 "$root/dev/stderr"
+mkdir -m 1777 "$root/dev/shm" "$root/run/lock"
+mkdir "$root/dev/pts"
+mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
+[ ! -e "$MACHINE_STATE/resolv.conf" ] || cat "$MACHINE_STATE/resolv.conf" >"$root/etc/resolv.conf"
+for folder in $MACHINE_BIND; do
+    mkdir -p "$root$folder"
+    mount --rbind "$folder" "$root$folder"
+done
+socat -u "UNIX-RECV:$root/dev/log,mode=666" - 2>/dev/null &
+
+environment=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM="${TERM:-dumb}"
+    DEBIAN_FRONTEND=noninteractive)
+as_user=()
+if [ "$MACHINE_USER" = root ]; then
+    environment+=(HOME=/root)
+else
+    id=$(chroot "$root" id -u "$MACHINE_USER" 2>/dev/null) ||
+        { chroot "$root" useradd -m -s /bin/bash "$MACHINE_USER" && id=$(chroot "$root" id -u "$MACHINE_USER"); }
+    as_user=(setpriv "--reuid=$id" "--regid=$id" --init-groups)
+    environment+=("HOME=/home/$MACHINE_USER")
+fi
+# The first process ignores signals it has no handler for. Waiting (instead of exec) lets it catch them.
+trap 'exit 130' INT TERM
+chroot "$root" env -i --default-signal=INT,QUIT "${environment[@]}" \
+    ${as_user[@]+"${as_user[@]}"} bash -c "$MACHINE_COMMAND" <&0 &
+wait $!
