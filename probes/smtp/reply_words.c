@@ -88,7 +88,8 @@ static void end_word(struct reply_words *words)
     }
     for (size_t i = from[length <= SMALL_WORD_MAX ? length : 0];
          length <= SMALL_WORD_MAX && i < from[length + 1]; i++) {
-        if (memcmp(word, small_words[i].word, length) == 0) {
+        const char *small = small_words[i].word;
+        if (small[0] == word[0] && memcmp(small, word, length) == 0) {
             words->length = words->word;
             if (small_words[i].denial) {
                 memcpy(word, "not", 3);

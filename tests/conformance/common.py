@@ -6,11 +6,12 @@ from pathlib import Path
 
 
 class Program:
-    """vrfyd from the build folder, or its syntax part alone when the whole is not built."""
+    """vrfyd from the build folder, or its filters alone when the whole is not built."""
 
     def __init__(self, build):
         whole = Path(build) / "vrfyd"
         self.whole = str(whole) if os.access(whole, os.X_OK) else None
+        self.classifier = [str(Path(build) / "conformance" / "classify_driver")]
         self.syntax = [str(Path(build) / "conformance" / "syntax_driver")]
         if self.whole and self._answers([self.whole, "syntax"]):
             self.syntax = [self.whole, "syntax"]
@@ -28,7 +29,7 @@ class Program:
     def classify(self, replies):
         """One answer of `vrfyd classify` for each {code, enhanced, text, stage}, in order."""
         lines = "".join(json.dumps(reply) + "\n" for reply in replies)
-        return self.filter([self.whole, "classify"], lines)
+        return self.filter(self.classifier, lines)
 
     @staticmethod
     def filter(command, lines):

@@ -99,6 +99,7 @@ static const struct reply_case rule_cases[] = {
     {MAIL, 530, "5.7.0 Authentication needed", REPLY_TLS_REQUIRED, "C25"},
     {RCPT, 550, "SMTP authentication required", REPLY_TLS_REQUIRED, "C26"},
     {MAIL, 553, "SMTPUTF8 is not supported here", REPLY_EAI_NOT_SUPPORTED, "C27"},
+    {RCPT, 550, "Invalid credentials for relay", REPLY_RELAY_DENIED, "C44"},
     {RCPT, 553, "Possible forgery or deactivated due to abuse", REPLY_MAILBOX_DISABLED, "C28"},
     {RCPT, 550, "5.1.1 <" RECIPIENT ">: inactive email address", REPLY_MAILBOX_NOT_FOUND, "C29"},
 
@@ -337,7 +338,7 @@ static const struct reply_case clash_cases[] = {
     {MAIL, 421, "4.3.2 Shutting down", REPLY_TEMPORARY_FAILURE, "C133"},
     /* greylisting only where nothing else is said */
     {FIRST, 421, "4.3.2 Try again later", REPLY_TEMPORARY_FAILURE, "C37"},
-    {FIRST, 452, "4.5.3 Too many recipients", REPLY_TEMPORARY_FAILURE, "C33"},
+    {FIRST, 452, "4.5.3 Too many recipients", REPLY_TEMPORARY_FAILURE, "C114"},
     {FIRST, 451, "4.3.0 Temporary lookup failure", REPLY_TEMPORARY_FAILURE, "C37"},
     {FIRST, 451, "4.4.3 Directory lookup failed", REPLY_TEMPORARY_FAILURE, "C141"},
     {FIRST, 450, "4.7.1 " ADDRESS ": try again later", REPLY_PROBE_BLOCKED, "C50"},
