@@ -12,6 +12,7 @@
 #include "probes/base/log.h"
 #include "probes/base/mem.h"
 #include "probes/base/text.h"
+#include "probes/smtp/classify.h"
 #include "service/operator.h"
 #include "service/shard.h"
 
@@ -289,11 +290,25 @@ static void close_shards(struct engine *engine)
         shard_close(&engine->shards[i]);
 }
 
+/* Tables that are made at first use are made now: the first caller is not to wait for them. */
+static void warm_up(void)
+{
+    struct address address;
+    struct address_insight insight;
+    static const char example[] = "jane@gmial.com";
+
+    address_parse(example, sizeof(example) - 1, NULL, &address);
+    address_look_up(example, sizeof(example) - 1, &address, false, &insight);
+    provider_by_mx("mx.example");
+    reply_classify(250, (const uint8_t[3]){0}, "Ok", NULL);
+}
+
 struct engine *engine_start(const struct config *config, const struct policies *policies,
                             char *error, size_t error_size)
 {
     if (!operator_load(config, error, error_size))
         return NULL;
+    warm_up();
     struct engine *engine = mem_new(struct engine);
     engine->config = config;
     engine->policies = policies;

@@ -51,6 +51,9 @@ static void suggest_other_domain(const struct address *address, bool domain_miss
         !suggest_domain(address->domain_ascii, domain_missing, domain, sizeof(domain)))
         return;
     insight->typo_domain = true;
+    /* Some lists hold the names beside big ones; a person at the keyboard has mistyped, and is to
+     * be asked. */
+    insight->disposable = false;
     memcpy(insight->suggestion, address->local, length);
     insight->suggestion[length] = '@';
     memcpy(insight->suggestion + length + 1, domain, strlen(domain) + 1);
