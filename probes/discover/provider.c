@@ -197,7 +197,7 @@ static void read_file(const char *name, const char *text, bool (*read_line)(char
 static void load(void)
 {
     struct name_map *tables[] = {&data.by_mx, &data.by_key, &data.owner, &data.imap_of_domain,
-                                   &data.imap_of_key};
+                                 &data.imap_of_key};
 
     for (size_t i = 0; i < ARRAY_LENGTH(tables); i++)
         name_map_init(tables[i]);
@@ -234,5 +234,6 @@ struct provider_imap provider_imap(const char *domain, const struct provider *pr
         number = name_map_find(&data.imap_of_key, data.providers[owner].key);
     if (number == NAME_MAP_NONE && provider != NULL)
         number = name_map_find(&data.imap_of_key, provider->key);
-    return number == NAME_MAP_NONE ? (struct provider_imap){.known = false} : data.imap[number];
+    static const struct provider_imap unknown;
+    return number == NAME_MAP_NONE ? unknown : data.imap[number];
 }
