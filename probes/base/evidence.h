@@ -190,6 +190,7 @@ struct smtp_server {
     atomic_uint references;
     char *host; /* MX name; owned */
     struct ip_address address;
+    struct ip_address ours; /* our end of the connection; family 0 = not known */
     char *banner;         /* first greeting line without its code; owned; may be NULL */
     const char *software; /* "postfix", static; NULL = not recognised */
     char *extensions;     /* EHLO keywords with parameters, one per line; owned; NULL = HELO only */

@@ -17,7 +17,7 @@
 #include "probes/base/evidence.h"
 #include "probes/base/loop.h"
 
-enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_SRV = 33 };
+enum dns_type { DNS_A = 1, DNS_CNAME = 5, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28, DNS_SRV = 33 };
 
 enum dns_status {
     DNS_FOUND,      /* at least one record of the type asked (after following CNAMEs) */
@@ -36,7 +36,7 @@ struct dns_record {
     uint16_t preference;   /* MX; SRV priority */
     uint16_t weight, port; /* SRV */
     struct ip_address address;   /* A, AAAA */
-    const char *name;      /* MX exchange, SRV target: lower-case, no final dot, "" = root; RFC 4343 escapes */
+    const char *name;      /* MX exchange, SRV target, PTR: lower-case, no final dot, "" = root; RFC 4343 escapes */
     const char *text;      /* TXT: strings joined */
     size_t text_length;
 };

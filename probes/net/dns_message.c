@@ -75,7 +75,7 @@ static size_t label_text(const uint8_t *label, size_t length, char *out)
 bool dns_name_read(const uint8_t *bytes, size_t length, size_t *offset,
                    char out[DNS_NAME_TEXT_SIZE])
 {
-    size_t at = *offset, lowest = *offset, octets = 1, written = 0;
+    size_t at = *offset, lowest = at, octets = 1, written = 0;
     bool jumped = false;
 
     while (at < length && bytes[at] != 0) {
@@ -230,6 +230,7 @@ static read_data_fn *reader_of(enum dns_type type)
     case DNS_AAAA:
         return read_address;
     case DNS_CNAME:
+    case DNS_PTR:
         return read_target;
     case DNS_MX:
         return read_mx;
@@ -370,8 +371,9 @@ static bool take_soa(const struct reader *message, const struct resource *resour
     char name[DNS_NAME_TEXT_SIZE];
     uint32_t field = 0;
 
-    if (!read_name(&data, name) || !read_name(&data, name))
-        return false;
+    for (int i = 0; i < 2; i++)
+        if (!read_name(&data, name))
+            return false;
     for (int i = 0; i < 5; i++)
         if (!read_u32(&data, &field))
             return false;

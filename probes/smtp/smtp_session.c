@@ -293,6 +293,7 @@ static void note_facts(struct smtp_session *session, enum smtp_step step)
 
     if (step == SMTP_STEP_GREETING) {
         session->server = smtp_note_greeting(session->host, &session->address, &session->reply);
+        conn_local_address(session->conn, &session->server->ours);
         session->server->connect_ms = session->connect_ms;
         session->server->greeting_ms = since_mark_ms(session);
     } else if (step == SMTP_STEP_EHLO || step == SMTP_STEP_HELO) {

@@ -27,6 +27,7 @@
 #define A                       "\1"
 #define CNAME                   "\5"
 #define SOA                     "\6"
+#define PTR                     "\x0c"
 #define MX                      "\x0f"
 #define TXT                     "\x10"
 #define AAAA                    "\x1c"
@@ -105,6 +106,11 @@ static const struct good_case {
      BYTES(HEADER(OK, ONE, NONE, NONE) QUESTION(SRV)
                RR(SAME, SRV, TTL_300, LENGTH("\x0a") "\0\1\0\2\3\xe1\1m" SAME)),
      DNS_SRV, 0, 1, 300, 0, "m.a.test"},
+    {"PTR behind a classless delegation (RFC 2317)",
+     BYTES(HEADER(OK, TWO, NONE, NONE) QUESTION(PTR)
+               RR(SAME, CNAME, TTL_60, LENGTH("\4") "\1b\xc0\x0e")
+                   RR("\1b\xc0\x0e", PTR, TTL_300, LENGTH("\5") "\2MX" SAME)),
+     DNS_PTR, 0, 1, 60, 1, "mx.a.test"},
     {"CNAME followed",
      BYTES(HEADER(OK, TWO, NONE, NONE) QUESTION(A)
                RR(SAME, CNAME, TTL_60, LENGTH("\4") "\1b\xc0\x0e")
@@ -249,6 +255,10 @@ static const struct bad_case {
      BYTES(HEADER(OK, TWO, NONE, NONE) QUESTION(MX)
                RR(SAME, MX, TTL_60, LENGTH("\4") "\0\x0a\5b") "cdef\0"),
      DNS_MX},
+    {"PTR with octets behind",
+     BYTES(HEADER(OK, ONE, NONE, NONE) QUESTION(PTR)
+               RR(SAME, PTR, TTL_60, LENGTH("\3") SAME "x")),
+     DNS_PTR},
     {"TXT without a string",
      BYTES(HEADER(OK, ONE, NONE, NONE) QUESTION(TXT) RR(SAME, TXT, TTL_60, LENGTH("\0"))), DNS_TXT},
     {"TXT string too long",

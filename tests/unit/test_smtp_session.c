@@ -198,6 +198,7 @@ static void test_facts(void **state)
     assert_string_equal(owner.server->extensions, "PIPELINING\nSIZE 1000");
     assert_true(owner.server->pipelining && owner.server->esmtp && !owner.server->starttls);
     assert_true(owner.server->address.family == 4 && owner.server->address.octets[0] == 127);
+    assert_true(owner.server->ours.family == 4 && owner.server->ours.octets[0] == 127);
     assert_true(owner.server->connect_ms <= WAIT_MS && owner.server->ehlo_ms <= WAIT_MS);
 
     struct text document; /* the transcript is JSON array items */
