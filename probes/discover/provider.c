@@ -19,6 +19,7 @@ EMBEDDED_FILE(imap_endpoints_tsv);
 enum { PROVIDERS_MAX = 512, IMAP_ROWS_MAX = 1024 };
 
 static struct {
+    char *provider_text, *imap_text; /* names point into these */
     struct provider providers[PROVIDERS_MAX];
     size_t provider_count;
     struct provider_imap imap[IMAP_ROWS_MAX];
@@ -182,10 +183,8 @@ static bool read_imap(char *line)
     return true;
 }
 
-/* The copy is kept: names point into it. */
-static void read_file(const char *name, const char *text, bool (*read_line)(char *line))
+static void read_file(const char *name, char *rest, bool (*read_line)(char *line))
 {
-    char *rest = mem_copy_text(text);
     size_t number = 1;
 
     for (char *line = cut(&rest, '\n'); line != NULL; line = cut(&rest, '\n'), number++) {
@@ -201,8 +200,10 @@ static void load(void)
 
     for (size_t i = 0; i < ARRAY_LENGTH(tables); i++)
         name_map_init(tables[i]);
-    read_file("providers.tsv", providers_tsv, read_provider);
-    read_file("imap_endpoints.tsv", imap_endpoints_tsv, read_imap);
+    data.provider_text = mem_copy_text(providers_tsv);
+    data.imap_text = mem_copy_text(imap_endpoints_tsv);
+    read_file("providers.tsv", data.provider_text, read_provider);
+    read_file("imap_endpoints.tsv", data.imap_text, read_imap);
 }
 
 /* --- asking --------------------------------------------------------------------- */
