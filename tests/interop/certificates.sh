@@ -9,8 +9,8 @@ mkdir -p "$certificates"
 cd "$certificates"
 
 # Every host name of servers/zones.sh that is met over TLS.
-names=DNS:*.lab.test,DNS:*.good.test
-for domain in secure guess self-signed expired wrong-host incomplete full-chain untrusted clear optional; do
+names=DNS:*.lab.test,DNS:*.good.test,DNS:*.secure.test
+for domain in guess self-signed expired wrong-host incomplete full-chain untrusted clear optional; do
     names=$names,DNS:imap.$domain.test
 done
 
@@ -39,6 +39,12 @@ basicConstraints = CA:false
 keyUsage = digitalSignature
 extendedKeyUsage = serverAuth
 subjectAltName = $ENV::NAMES
+[server_below]
+basicConstraints = CA:false
+keyUsage = digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = $ENV::NAMES
+authorityInfoAccess = caIssuers;URI:http://ca.lab.test/intermediate.crt
 C
 
 new_key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -config openssl.cnf)
@@ -64,7 +70,7 @@ signed intermediate ca authority 2024 2045
 signed valid ca server 2024 2045
 signed expired ca server 2019 2020
 signed untrusted stranger server 2024 2045
-signed incomplete intermediate server 2024 2045
+signed incomplete intermediate server_below 2024 2045
 NAMES=DNS:elsewhere.test signed wrong-host ca server 2024 2045
 cat incomplete.pem intermediate.pem >full-chain.pem
 cp incomplete.key full-chain.key
