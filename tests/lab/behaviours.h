@@ -91,6 +91,7 @@ enum recipient_play {
     RECIPIENT_FORWARDS,    /* 251 to known ones */
     RECIPIENT_GREY_KNOWN,  /* greylists whom it knows, refuses the rest at once (postgrey) */
     RECIPIENT_GREY_ALL,    /* greylists everybody, then tells */
+    RECIPIENT_VERIFYING,   /* 450 4.1.1 until its own question has been answered */
     RECIPIENT_TEMPORARY,   /* 451 to all */
     RECIPIENT_BLOCKED,     /* 5.7.1 about us, to all */
     RECIPIENT_RELAY_DENIED,
@@ -154,6 +155,7 @@ enum dns_play {
     DNS_NO_NAME,
     DNS_NO_DATA,
     DNS_SERVFAIL,
+    DNS_BOGUS, /* SERVFAIL, but an answer with checking disabled: DNSSEC */
     DNS_REFUSED,
     DNS_SILENT,
     DNS_MX_PRIVATE,

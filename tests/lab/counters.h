@@ -43,6 +43,7 @@ const char *verb_name(enum verb verb);
     X(BREAK_FORBIDDEN, "forbidden_command")                                                        \
     X(BREAK_SEQUENCE, "bad_sequence")                                                              \
     X(BREAK_SYNTAX, "bad_syntax")                                                                  \
+    X(BREAK_ADDRESS, "forbidden_address")                                                          \
     X(BREAK_CONNECTIONS, "connection_cap")                                                         \
     X(BREAK_RECIPIENTS, "recipient_cap")                                                           \
     X(BREAK_REJECTS, "reject_cap")

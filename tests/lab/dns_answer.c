@@ -20,6 +20,7 @@ struct question {
     size_t end;       /* octets of header and question */
     uint16_t udp_max; /* from EDNS, else 512 */
     bool edns;
+    bool checking_disabled; /* CD: the client checks signatures itself (RFC 4035 section 3.2.2) */
 };
 
 struct writer {
@@ -208,6 +209,8 @@ static struct outcome put_answers(struct writer *out, struct zone *zone,
         enum zone_mood mood = ZONE_ANSWERS;
         const struct zone_name *name = zone_find(zone, outcome.last, &mood);
 
+        if (mood == ZONE_BOGUS && question->checking_disabled)
+            mood = ZONE_ANSWERS;
         if (mood != ZONE_ANSWERS) {
             outcome.mood = mood;
             break;
@@ -290,6 +293,7 @@ size_t dns_answer(struct zone *zone, struct lab_counters *counters, const uint8_
         return 0;
     writer.bytes = out;
     read_edns(query, length, &question);
+    question.checking_disabled = (query[3] & 0x10) != 0;
     count(zone, counters, &question, tcp);
     put(&writer, query, question.end);
     if ((query[2] & 0x78) != 0)
@@ -297,7 +301,7 @@ size_t dns_answer(struct zone *zone, struct lab_counters *counters, const uint8_
     struct outcome outcome = put_answers(&writer, zone, &question);
     if (outcome.mood == ZONE_SILENT)
         return 0;
-    if (outcome.mood == ZONE_SERVFAIL)
+    if (outcome.mood == ZONE_SERVFAIL || outcome.mood == ZONE_BOGUS)
         return short_answer(&writer, query, &question, RCODE_SERVFAIL, false);
     if (outcome.mood == ZONE_REFUSES)
         return short_answer(&writer, query, &question, RCODE_REFUSED, false);

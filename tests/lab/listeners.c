@@ -22,7 +22,12 @@ enum {
     NO_WORKER = 0xffff
 };
 
-enum service { SERVICE_SMTP, SERVICE_IMAP, SERVICE_IMAPS };
+enum service {
+    SERVICE_SMTP,
+    SERVICE_IMAP,
+    SERVICE_IMAPS,
+    SERVICE_TRAP /* outside the lab network: nobody may come here */
+};
 
 struct listener {
     struct loop_io io;
@@ -90,7 +95,10 @@ static void on_accept(void *context, bool readable, bool writable)
 
     if (fd < 0)
         return;
-    if (listener->service == SERVICE_SMTP)
+    if (listener->service == SERVICE_TRAP) {
+        listener->worker->counters->breaks[BREAK_ADDRESS]++;
+        close(fd);
+    } else if (listener->service == SERVICE_SMTP)
         smtp_peer_start(listener->worker, listener->host, fd);
     else
         imap_peer_start(listener->worker, listener->host, fd, listener->service == SERVICE_IMAPS);
@@ -183,12 +191,20 @@ static bool open_host(struct listeners *listeners, size_t index, const struct la
     return good;
 }
 
+/* 127.0.0.1 is where private MX point: a connection there breaks the first promise of all. */
+static bool open_trap(struct listeners *listeners, const struct lab_ports *ports)
+{
+    struct ip_address address = {.family = 4, .octets = {127, 0, 0, 1}};
+
+    return open_door(listeners, 0, &address, ports->smtp, SERVICE_TRAP, false);
+}
+
 struct listeners *listeners_open(struct worker *worker, const struct lab_ports *ports,
                                  const uint16_t *worker_of_host, size_t number, char *error,
                                  size_t error_size)
 {
     struct listeners *listeners = mem_new(struct listeners);
-    size_t room = 0;
+    size_t room = 1; /* the trap */
 
     listeners->worker = worker;
     for (size_t i = 0; i < worker->world->host_count; i++)
@@ -201,6 +217,11 @@ struct listeners *listeners_open(struct worker *worker, const struct lab_ports *
             listeners_close(&listeners);
             return NULL;
         }
+    if (number == 0 && !open_trap(listeners, ports)) {
+        snprintf(error, error_size, "cannot listen on 127.0.0.1:%u: %s", ports->smtp,
+                 strerror(errno));
+        listeners_close(&listeners);
+    }
     return listeners;
 }
 

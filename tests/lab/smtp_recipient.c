@@ -19,6 +19,9 @@ static const enum reply_topic class_topics[MAILBOX_CLASS_COUNT] = {
     [MAILBOX_ABANDONED] = SAY_ABANDONED};
 
 static const char bare_550[] = "550 Requested action not taken";
+static const char verifying_450[] =
+    "450 4.1.1 <$r>: Recipient address rejected: unverified address: "
+    "Address verification in progress";
 static const char blocked_554[] =
     "554 5.7.1 Service unavailable; Client host [$c] blocked using bl.lab.test; "
     "https://bl.lab.test/query/$c";
@@ -145,6 +148,12 @@ static void answer_by_play(struct smtp_peer *peer, enum mailbox_class class, con
     case RECIPIENT_GREY_ALL:
         if (still_grey(peer, recipient))
             answer(peer, SAY_GREYLISTED, recipient);
+        else
+            answer_by_class(peer, class, recipient);
+        return;
+    case RECIPIENT_VERIFYING:
+        if (still_grey(peer, recipient))
+            answer_expanded(peer, verifying_450, recipient);
         else
             answer_by_class(peer, class, recipient);
         return;

@@ -81,11 +81,49 @@ static void *grow(void *items, size_t count, size_t *room, size_t size)
     return mem_resize(items, *room * size);
 }
 
-/* Where the name itself is broken nobody looks for IMAP. */
-static bool name_is_broken(enum dns_play dns)
+/* Has the domain a host of its own? */
+static bool has_mail_host(enum dns_play dns)
 {
-    return dns == DNS_NO_NAME || dns == DNS_SERVFAIL || dns == DNS_REFUSED || dns == DNS_SILENT ||
-           dns == DNS_CNAME_NO_NAME || dns == DNS_CNAME_LOOP || dns == DNS_CNAME_LONG;
+    switch (dns) {
+    case DNS_MX:
+    case DNS_MX_EQUAL:
+    case DNS_MX_MANY:
+    case DNS_NULL_MX_AND_OTHERS:
+    case DNS_MX_DANGLING_FIRST:
+    case DNS_CNAME:
+    case DNS_CNAME_CHAIN:
+    case DNS_MX_ALIAS:
+    case DNS_TRUNCATED:
+    case DNS_BOGUS:
+    case DNS_IMPLICIT_A:
+        return true;
+    case DNS_PROVIDER:
+    case DNS_IMPLICIT_AAAA:
+    case DNS_NULL_MX:
+    case DNS_NO_NAME:
+    case DNS_NO_DATA:
+    case DNS_SERVFAIL:
+    case DNS_REFUSED:
+    case DNS_SILENT:
+    case DNS_MX_PRIVATE:
+    case DNS_MX_DANGLING:
+    case DNS_MX_BAD_NAME:
+    case DNS_MX_SERVFAIL:
+    case DNS_CNAME_LONG:
+    case DNS_CNAME_LOOP:
+    case DNS_CNAME_NO_NAME:
+    case DNS_MX_ALIAS_LOOP:
+    case DNS_NOT_ASKED:
+        return false;
+    }
+    return false;
+}
+
+/* Where there is no mail nobody looks for IMAP. */
+static bool has_mail(enum dns_play dns)
+{
+    return (has_mail_host(dns) && dns != DNS_BOGUS) || dns == DNS_PROVIDER ||
+           dns == DNS_IMPLICIT_AAAA;
 }
 
 struct lab_domain *world_add_domain(struct world *world, const char *name, const char *display,
@@ -95,14 +133,14 @@ struct lab_domain *world_add_domain(struct world *world, const char *name, const
         grow(world->domains, world->domain_count, &world->domain_room, sizeof(*world->domains));
     struct lab_domain *domain = &world->domains[world->domain_count++];
 
-    *domain = (struct lab_domain){
-        .name = world_text(world, name),
-        .behaviour = (uint16_t)behaviour,
-        .imap = name_is_broken(behaviour_at(behaviour)->dns) ? 0 : (uint16_t)imap,
-        .style = (uint8_t)style,
-        .imap_host = NO_HOST,
-        .first_host = NO_HOST,
-        .first_mailbox = (uint32_t)world->mailbox_count};
+    *domain =
+        (struct lab_domain){.name = world_text(world, name),
+                            .behaviour = (uint16_t)behaviour,
+                            .imap = has_mail(behaviour_at(behaviour)->dns) ? (uint16_t)imap : 0,
+                            .style = (uint8_t)style,
+                            .imap_host = NO_HOST,
+                            .first_host = NO_HOST,
+                            .first_mailbox = (uint32_t)world->mailbox_count};
     domain->display = strcmp(name, display) == 0 ? domain->name : world_text(world, display);
     return domain;
 }
@@ -214,42 +252,6 @@ static void use_loopback6(struct world *world, struct lab_domain *domain,
         world->loopback6_host = (uint32_t)world->host_count - 1;
     }
     domain->first_host = world->loopback6_host;
-}
-
-static bool has_mail_host(enum dns_play dns)
-{
-    switch (dns) {
-    case DNS_MX:
-    case DNS_MX_EQUAL:
-    case DNS_MX_MANY:
-    case DNS_NULL_MX_AND_OTHERS:
-    case DNS_MX_DANGLING_FIRST:
-    case DNS_CNAME:
-    case DNS_CNAME_CHAIN:
-    case DNS_MX_ALIAS:
-    case DNS_TRUNCATED:
-    case DNS_IMPLICIT_A:
-        return true;
-    case DNS_PROVIDER:
-    case DNS_IMPLICIT_AAAA:
-    case DNS_NULL_MX:
-    case DNS_NO_NAME:
-    case DNS_NO_DATA:
-    case DNS_SERVFAIL:
-    case DNS_REFUSED:
-    case DNS_SILENT:
-    case DNS_MX_PRIVATE:
-    case DNS_MX_DANGLING:
-    case DNS_MX_BAD_NAME:
-    case DNS_MX_SERVFAIL:
-    case DNS_CNAME_LONG:
-    case DNS_CNAME_LOOP:
-    case DNS_CNAME_NO_NAME:
-    case DNS_MX_ALIAS_LOOP:
-    case DNS_NOT_ASKED:
-        return false;
-    }
-    return false;
 }
 
 static void build_mail_hosts(struct world *world, struct lab_domain *domain)

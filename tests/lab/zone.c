@@ -241,6 +241,9 @@ static void add_mail_names(struct zone *zone, const struct lab_domain *domain)
     case DNS_NO_DATA:
         add_name(zone, domain->name);
         break;
+    case DNS_BOGUS:
+        zone->names[add_plain(zone, domain, false)].mood = ZONE_BOGUS;
+        break;
     case DNS_SERVFAIL:
         zone->names[add_name(zone, domain->name)].mood = ZONE_SERVFAIL;
         break;

@@ -27,7 +27,7 @@ enum { ZONE_COUNTED = 6 };
 const char *zone_counted_name(unsigned slot);
 unsigned zone_counted_slot(uint16_t type);
 
-enum zone_mood { ZONE_ANSWERS, ZONE_SERVFAIL, ZONE_REFUSES, ZONE_SILENT };
+enum zone_mood { ZONE_ANSWERS, ZONE_SERVFAIL, ZONE_BOGUS, ZONE_REFUSES, ZONE_SILENT };
 
 #define ZONE_END UINT32_MAX
 
