@@ -204,8 +204,9 @@ static void learn_names(struct reader *reader, const struct reply_context *conte
     add_name(reader, context->mail_from, MARKER_SENDER);
     add_name(reader, context->our_address, MARKER_US);
     add_name(reader, context->our_name, MARKER_US);
-    add_name(reader, domain_of(context->mail_from), MARKER_SENDER);
+    /* The recipient's domain first: where both are the same, it is not named as the sender's. */
     add_name(reader, domain_of(context->recipient), MARKER_DOMAIN);
+    add_name(reader, domain_of(context->mail_from), MARKER_SENDER);
     add_name(reader, context->server_host, MARKER_NONE);
     if (context->server_host != NULL) {
         const char *dot = strchr(context->server_host, '.');

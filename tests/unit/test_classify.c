@@ -151,6 +151,7 @@ static const struct reply_case rule_cases[] = {
     {RCPT, 550, "This list takes mail from members only", REPLY_MAILBOX_RESTRICTED, "C71"},
     {RCPT, 550, "User suspended", REPLY_MAILBOX_DISABLED, "C72"},
     {RCPT, 550, "No longer available", REPLY_MAILBOX_DISABLED, "C72"},
+    {RCPT, 550, "Now disabled", REPLY_MAILBOX_DISABLED, "C75"},
     {RCPT, 550, "Disk quota exceeded", REPLY_MAILBOX_FULL, "C73"},
     {RCPT, 550, "5.1.0 Address rejected", REPLY_MAILBOX_NOT_FOUND, "C81"},
     {RCPT, 550,
@@ -288,6 +289,9 @@ static const struct reply_case clash_cases[] = {
     {RCPT, 550, "5.2.1 The email account that you tried to reach is inactive.",
      REPLY_MAILBOX_DISABLED, "C72"},
     {RCPT, 450, "4.2.1 mailbox temporarily disabled", REPLY_TEMPORARY_FAILURE, "C37"},
+    /* disabled, but not a mailbox */
+    {RCPT, 554, "rejected: disabled reverse zone", REPLY_PROBE_BLOCKED, "C127"},
+    {RCPT, 550, "Your account is disabled for sending", REPLY_REJECTED_UNCLEAR, "C148"},
     /* over quota beats "try again"; abandoned beats over quota */
     {RCPT, 552, "5.1.1 Boite du destinataire pleine. Recipient overquota. OFR_417",
      REPLY_MAILBOX_FULL, "C20"},
@@ -384,6 +388,8 @@ static const struct name_case {
      "C50"},
     {"a name below ours", "joe@a.example", SERVER, "unknown user, x" NAME, "C82"},
     {"our sender's domain", "joe@a.example", SERVER, "probe.example.net does not exist", "C41"},
+    {"a sender of the same domain", "joe@probe.example.net", SERVER,
+     "probe.example.net does not exist", "C62"},
     {"somebody else's domain", "joe@a.example", SERVER, "elsewhere.example does not exist", "C148"},
     {"the recipient's domain", "joe@a.example", SERVER, "a.example does not exist", "C62"},
     {"a dotted end", "joe@a.example", SERVER, "User unknown...joe@a.example", "C82"},
