@@ -55,6 +55,6 @@ const struct list_file *list_file_of(const char *list, size_t length)
 
 const char *list_triples(size_t *length)
 {
-    *length = (size_t)(data_triples_end - data_triples);
+    *length = strlen(data_triples);
     return data_triples;
 }

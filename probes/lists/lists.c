@@ -37,6 +37,8 @@ unsigned list_domain_kinds(const char *domain)
     size_t length = strlen(domain);
     unsigned kinds = name_table_find(table, domain, length);
 
+    if ((kinds & LIST_PROVIDER) != 0)
+        return kinds & ~(unsigned)LIST_DISPOSABLE; /* the operator's word against a public list */
     return kinds != 0 ? kinds : kinds_above(table, domain, length, inherited);
 }
 

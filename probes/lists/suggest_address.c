@@ -172,7 +172,8 @@ static bool put(const char *local, const char *domain, char *out, size_t size)
         return false;
     memcpy(out, local, first);
     out[first] = '@';
-    memcpy(out + first + 1, domain, second + 1);
+    memcpy(out + first + 1, domain, second);
+    out[first + 1 + second] = '\0';
     return true;
 }
 

@@ -188,15 +188,17 @@ static void operator_overrides(void **state)
     char error[256] = "", version[64];
 
     (void)state;
-    snprintf(version, sizeof(version), "%s+3", lists_version());
+    snprintf(version, sizeof(version), "%s+4", lists_version());
     folder_put(&folder, "disposable.txt", "# ours\r\n\r\n Burner.Example.net \n-yopmail.com\n");
     folder_put(&folder, "role.txt", "front-of-house\n-info\n");
     folder_put(&folder, "popular.txt", "vdrwidgets.com household\n");
+    folder_put(&folder, "provider.txt", "mailnesia.com\n");
     assert_true(lists_reload(folder.path, error, sizeof(error)));
     assert_true(list_disposable("burner.example.net"));
     assert_true(list_disposable("x.burner.example.net"));
     assert_false(list_disposable("yopmail.com"));
     assert_true(list_disposable("mailinator.com"));
+    assert_false(list_disposable("mailnesia.com"));
     assert_true(list_role("FrontOfHouse"));
     assert_false(list_role("info"));
     assert_true((list_domain_kinds("vdrwidgets.com") & LIST_POPULAR) != 0);
@@ -204,6 +206,7 @@ static void operator_overrides(void **state)
     assert_true(lists_reload(NULL, error, sizeof(error)));
     assert_false(list_disposable("burner.example.net"));
     assert_true(list_disposable("yopmail.com"));
+    assert_true(list_disposable("mailnesia.com"));
     assert_null(strchr(lists_version(), '+'));
     folder_remove(&folder);
 }
