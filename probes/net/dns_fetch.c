@@ -2,7 +2,10 @@
  *
  * A fetch is QUEUED or WAITING. What is queued is sent by a timer of 0 ms, so c-ares is not
  * entered again from its own callbacks; what waits stands in the list of its round, where
- * all waits are equally long and the oldest deadline is therefore first. */
+ * all waits are equally long and the oldest deadline is therefore first.
+ *
+ * Questions go out in bursts that a resolver's socket buffer holds: each costs a credit, each
+ * answer gives one back, and the tick gives back what slow and lost ones took. */
 #include "probes/net/dns_fetch.h"
 
 #include <stdlib.h>
@@ -15,6 +18,7 @@
 
 enum {
     TICK_MS = 50,
+    BURST_MAX = 100, /* a default socket buffer holds 256 small datagrams, of all our loops */
     TIMEOUT_DEFAULT_MS = 1500,
     TRIES_DEFAULT = 2,
     TRIES_MAX = 4,
@@ -62,7 +66,7 @@ struct dns_fetcher {
     struct loop *loop;
     struct loop_timer work_timer, tick_timer;
     uint32_t timeout_ms;
-    unsigned tries, server_count;
+    unsigned tries, server_count, credit;
     struct upstream servers[DNS_SERVERS_MAX];
     struct dns_fetch *queued, *waiting[TRIES_MAX];
     struct dns_counters counters;
@@ -156,14 +160,13 @@ static void set_state(struct dns_fetch *fetch, enum fetch_state state)
 
 static void abandon_attempts(struct dns_fetch *fetch)
 {
-    struct sent_attempt *sent, *next;
+    struct sent_attempt *sent;
 
-    LL_FOREACH_SAFE(fetch->sent, sent, next)
-    {
+    while ((sent = fetch->sent) != NULL) {
+        fetch->sent = sent->next;
         dns_attempt_abandon(sent->attempt);
         free(sent);
     }
-    fetch->sent = NULL;
 }
 
 void dns_fetch_cancel(struct dns_fetch **fetch)
@@ -337,10 +340,24 @@ static void gave_up_early(struct dns_fetch *fetch)
     send_now(fetch);
 }
 
+static void start_work(struct dns_fetcher *fetcher)
+{
+    if (fetcher->queued != NULL && !loop_timer_running(&fetcher->work_timer))
+        loop_timer_start(&fetcher->work_timer, 0);
+}
+
+static void give_credit_back(struct dns_fetcher *fetcher)
+{
+    if (fetcher->credit < BURST_MAX)
+        fetcher->credit++;
+    start_work(fetcher);
+}
+
 static void on_delivered(void *context, struct dns_attempt *attempt, enum dns_delivery delivery,
                          const uint8_t *bytes, size_t length)
 {
     struct dns_fetch *fetch = context;
+    struct dns_fetcher *fetcher = fetch->fetcher;
     unsigned server = server_of_turn(fetch);
     struct sent_attempt *sent;
 
@@ -364,6 +381,8 @@ static void on_delivered(void *context, struct dns_attempt *attempt, enum dns_de
         fail(fetch, DNS_FAILED);
         break;
     }
+    if (delivery != DNS_NO_ANSWER)
+        give_credit_back(fetcher); /* the fetch may be gone */
 }
 
 /* --- sending
@@ -378,6 +397,8 @@ static void send_now(struct dns_fetch *fetch)
     struct sent_attempt *sent;
 
     fetcher->counters.sent++;
+    if (fetcher->credit > 0)
+        fetcher->credit--; /* a resend does not wait for one */
     attempt =
         dns_transport_send(fetcher->servers[server].transport, &question, on_delivered, fetch);
     if (attempt == NULL)
@@ -404,18 +425,20 @@ static void send_first(struct dns_fetch *fetch)
     send_now(fetch);
 }
 
+static bool has_room(const struct dns_fetch *fetch)
+{
+    return dns_transport_outstanding(fetch->fetcher->servers[server_of_turn(fetch)].transport) <
+           DNS_OUTSTANDING_MAX;
+}
+
+/* Where there is no room, the tick tries again. */
 static void on_work(void *context)
 {
     struct dns_fetcher *fetcher = context;
-    struct dns_fetch *fetch, *next;
 
-    DL_FOREACH_SAFE(fetcher->queued, fetch, next)
-    {
-        unsigned server = server_of_turn(fetch);
-
-        if (dns_transport_outstanding(fetcher->servers[server].transport) < DNS_OUTSTANDING_MAX)
-            send_first(fetch); /* else the tick tries again */
-    }
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the list's invariants are beyond it */
+    while (fetcher->queued != NULL && has_room(fetcher->queued))
+        send_first(fetcher->queued);
 }
 
 static bool busy(const struct dns_fetcher *fetcher)
@@ -437,10 +460,11 @@ static void on_tick(void *context)
     for (unsigned i = 0; i < fetcher->server_count; i++)
         dns_transport_tick(fetcher->servers[i].transport);
     for (unsigned i = 0; i < TRIES_MAX; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the list's invariants are beyond it */
         while (fetcher->waiting[i] != NULL && fetcher->waiting[i]->deadline_ms <= now_ms)
             timed_out(fetcher->waiting[i]);
-    if (fetcher->queued != NULL && !loop_timer_running(&fetcher->work_timer))
-        loop_timer_start(&fetcher->work_timer, 0);
+    fetcher->credit = BURST_MAX;
+    start_work(fetcher);
     if (busy(fetcher))
         loop_timer_start(&fetcher->tick_timer, TICK_MS);
 }
@@ -480,6 +504,7 @@ struct dns_fetcher *dns_fetcher_new(const struct dns_params *params, const char 
 
     *error = count == 0 ? "not a list of resolver addresses" : NULL;
     fetcher->loop = params->loop;
+    fetcher->credit = BURST_MAX;
     fetcher->timeout_ms = params->timeout_ms;
     fetcher->tries = params->tries == 0 ? 1 : params->tries > TRIES_MAX ? TRIES_MAX : params->tries;
     loop_timer_init(&fetcher->work_timer, params->loop, on_work, fetcher);

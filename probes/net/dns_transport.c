@@ -143,11 +143,11 @@ static struct channel *channel_new(struct dns_transport *transport)
 
 static void channel_free(struct channel *channel)
 {
-    struct channel_socket *left, *next;
+    struct channel_socket *left;
 
     ares_destroy(channel->ares);
-    LL_FOREACH_SAFE(channel->sockets, left, next)
-    {
+    while ((left = channel->sockets) != NULL) {
+        channel->sockets = left->next;
         loop_io_stop(&left->io);
         free(left);
     }
@@ -169,8 +169,8 @@ static void free_finished_channels(struct dns_transport *transport)
 {
     struct channel *channel, *next;
 
-    LL_FOREACH_SAFE(transport->retired, channel, next)
-    {
+    for (channel = transport->retired; channel != NULL; channel = next) {
+        next = channel->next;
         if (channel->outstanding > 0)
             continue;
         LL_DELETE(transport->retired, channel);
@@ -202,14 +202,16 @@ struct dns_transport *dns_transport_new(struct loop *loop, const struct dns_serv
 void dns_transport_free(struct dns_transport **transport)
 {
     struct dns_transport *gone = *transport;
-    struct channel *channel, *next;
+    struct channel *channel;
 
     *transport = NULL;
     if (gone == NULL)
         return;
     LL_PREPEND(gone->retired, gone->current);
-    LL_FOREACH_SAFE(gone->retired, channel, next)
-    channel_free(channel);
+    while ((channel = gone->retired) != NULL) {
+        gone->retired = channel->next;
+        channel_free(channel);
+    }
     free(gone);
 }
 
@@ -297,11 +299,11 @@ size_t dns_transport_outstanding(const struct dns_transport *transport)
 
 void dns_transport_tick(struct dns_transport *transport)
 {
-    struct channel *channel, *next;
+    struct channel *channel;
 
     ares_process_fd(transport->current->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    LL_FOREACH_SAFE(transport->retired, channel, next)
-    ares_process_fd(channel->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    for (channel = transport->retired; channel != NULL; channel = channel->next)
+        ares_process_fd(channel->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     free_finished_channels(transport);
 }
 

@@ -147,13 +147,13 @@ static void drop_session(struct tls_client *client, struct saved_session *saved)
 void tls_client_free(struct tls_client **client)
 {
     struct tls_client *gone = *client;
-    struct saved_session *saved, *next;
+    struct saved_session *saved;
 
     *client = NULL;
     if (gone == NULL)
         return;
-    HASH_ITER(hh, gone->sessions, saved, next)
-    drop_session(gone, saved);
+    while ((saved = gone->sessions) != NULL)
+        drop_session(gone, saved);
     SSL_CTX_free(gone->normal);
     SSL_CTX_free(gone->legacy);
     X509_STORE_free(gone->store);

@@ -13,7 +13,6 @@
 #include "probes/base/clock.h"
 #include "probes/base/mem.h"
 #include "probes/net/dns.h"
-#include "probes/net/dns_transport.h"
 #include "tests/support/fake_dns.h"
 
 /* Silence is waited for briefly; where an answer is due, a slow machine may take its time. */
@@ -173,6 +172,8 @@ static const char *const zone[] = {
     "a.b.c.test 300 A 192.0.2.5",
 };
 
+/* One case, one paragraph. */
+/* clang-format off */
 static const struct lookup_case {
     const char *label, *name;
     enum dns_type type;
@@ -185,14 +186,15 @@ static const struct lookup_case {
 } lookup_cases[] = {
     {"A", "a.test", DNS_A, FAKE_NORMAL, DNS_FOUND, 2, 200, 1, "192.0.2.1", "a.test"},
     {"AAAA", "a.test", DNS_AAAA, FAKE_NORMAL, DNS_FOUND, 1, 300, 1, "2001:db8::1", "a.test"},
-    {"upper case", "A.TEST", DNS_AAAA, FAKE_NORMAL, DNS_FOUND, 1, 300, 1, "2001:db8::1", "a.test"},
+    {"upper case", "A.TEST", DNS_AAAA, FAKE_NORMAL, DNS_FOUND, 1, 300, 1, "2001:db8::1",
+     "a.test"},
     {"MX, lowered", "m.test", DNS_MX, FAKE_NORMAL, DNS_FOUND, 1, 3600, 1, "10 mx1.m.test",
      "m.test"},
     {"null MX stays visible", "null.test", DNS_MX, FAKE_NORMAL, DNS_FOUND, 1, 3600, 1, "0 ",
      "null.test"},
     {"TXT", "t.test", DNS_TXT, FAKE_NORMAL, DNS_FOUND, 1, 300, 1, "v=spf1 -all", "t.test"},
-    {"SRV", "_imaps._tcp.t.test", DNS_SRV, FAKE_NORMAL, DNS_FOUND, 1, 300, 1, "5 7 993 imap.t.test",
-     "_imaps._tcp.t.test"},
+    {"SRV", "_imaps._tcp.t.test", DNS_SRV, FAKE_NORMAL, DNS_FOUND, 1, 300, 1,
+     "5 7 993 imap.t.test", "_imaps._tcp.t.test"},
     {"TTL at least a minute", "short.test", DNS_A, FAKE_NORMAL, DNS_FOUND, 1, 60, 1, "192.0.2.3",
      NULL},
     {"TTL at most a day", "long.test", DNS_A, FAKE_NORMAL, DNS_FOUND, 1, 86400, 1, "192.0.2.4",
@@ -202,7 +204,8 @@ static const struct lookup_case {
     {"NXDOMAIN", "no.test", DNS_A, FAKE_NORMAL, DNS_NO_NAME, 0, 300, 1, "", "no.test"},
     {"negative without SOA", "no.test", DNS_A, FAKE_NO_SOA, DNS_NO_NAME, 0, 60, 1, "", NULL},
     {"CNAME", "alias.test", DNS_A, FAKE_NORMAL, DNS_FOUND, 2, 100, 1, "192.0.2.1", "a.test"},
-    {"two CNAMEs", "alias2.test", DNS_A, FAKE_NORMAL, DNS_FOUND, 2, 100, 1, "192.0.2.1", "a.test"},
+    {"two CNAMEs", "alias2.test", DNS_A, FAKE_NORMAL, DNS_FOUND, 2, 100, 1, "192.0.2.1",
+     "a.test"},
     {"CNAME to nothing", "dead.test", DNS_A, FAKE_NORMAL, DNS_NO_NAME, 0, 300, 1, "",
      "nowhere.test"},
     {"CNAME, no data", "empty.test", DNS_A, FAKE_NORMAL, DNS_NO_DATA, 0, 300, 1, "", "t.test"},
@@ -215,15 +218,17 @@ static const struct lookup_case {
     {"truncated", "a.test", DNS_A, FAKE_TRUNCATED, DNS_FOUND, 2, 200, 2, "192.0.2.1", "a.test"},
     {"AD", "a.test", DNS_A, FAKE_AUTHENTIC, DNS_FOUND, 2, 200, 1, "192.0.2.1", "a.test"},
     {"AD of a negative", "no.test", DNS_A, FAKE_AUTHENTIC, DNS_NO_NAME, 0, 300, 1, "", NULL},
-    {"SERVFAIL, also unchecked", "a.test", DNS_A, FAKE_SERVFAIL, DNS_FAILED, 0, 5, 2, "", "a.test"},
+    {"SERVFAIL, also unchecked", "a.test", DNS_A, FAKE_SERVFAIL, DNS_FAILED, 0, 5, 2, "",
+     "a.test"},
     {"bogus", "a.test", DNS_A, FAKE_BOGUS, DNS_BOGUS, 0, 60, 2, "", NULL},
     {"bogus and no such name", "no.test", DNS_A, FAKE_BOGUS, DNS_BOGUS, 0, 60, 2, "", NULL},
     {"REFUSED", "a.test", DNS_A, FAKE_REFUSED, DNS_FAILED, 0, 5, 1, "", NULL},
     {"filtered by the resolver", "a.test", DNS_A, FAKE_FILTERED, DNS_FAILED, 0, 5, 1, "", NULL},
     {"silence", "a.test", DNS_A, FAKE_SILENT, DNS_TIMED_OUT, 0, 5, 2, "", NULL},
-    {"an answer to something else", "a.test", DNS_A, FAKE_WRONG_ANSWER, DNS_TIMED_OUT, 0, 5, 2, "",
-     NULL},
+    {"an answer to something else", "a.test", DNS_A, FAKE_WRONG_ANSWER, DNS_TIMED_OUT, 0, 5, 2,
+     "", NULL},
 };
+/* clang-format on */
 
 static void check_lookup(const struct lookup_case *row)
 {
@@ -618,72 +623,6 @@ static void test_without_edns(void **state)
     assert_int_equal(look_up("b.test", DNS_A).status, DNS_NO_NAME);
 }
 
-/* --- lists of servers
- * ----------------------------------------------------------------------------------- */
-
-static void test_server_lists(void **state)
-{
-    static const struct {
-        const char *text;
-        size_t count;
-        const char *first;
-        uint16_t port;
-    } good[] = {
-        {"127.0.0.1", 1, "127.0.0.1", 53},
-        {"127.0.0.1:5353", 1, "127.0.0.1", 5353},
-        {"::1", 1, "::1", 53},
-        {"[::1]", 1, "::1", 53},
-        {"[2001:db8::1]:5353", 1, "2001:db8::1", 5353},
-        {" 192.0.2.1:1,[::1]:2 , ::2", 3, "192.0.2.1", 1},
-        {"192.0.2.1:65535", 1, "192.0.2.1", 65535},
-    };
-    static const char *const bad[] = {
-        "bogus",
-        "127.0.0.1:99999",
-        "127.0.0.1:0",
-        "127.0.0.1:",
-        "127.0.0.1:+5",
-        "127.0.0.1:53x",
-        "[::1",
-        "[::1]x",
-        "[::1]:",
-        "fe80::1%lo",
-        "127.0.0.1,bogus",
-        "300.0.0.1",
-        "[127.0.0.1",
-        "1.1.1.1 1.1.1.1 1.1.1.1 1.1.1.1 1.1.1.1 1.1.1.1 1.1.1.1 1.1.1.1 1.1.1.1",
-    };
-    struct dns_server servers[DNS_SERVERS_MAX];
-    char text[IP_TEXT_SIZE];
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
-        if (dns_servers_parse(good[i].text, servers) != good[i].count)
-            fail_msg("%s: count", good[i].text);
-        assert_string_equal(ip_format(&servers[0].address, text), good[i].first);
-        assert_int_equal(servers[0].port, good[i].port);
-    }
-    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
-        const char *error = NULL;
-
-        if (dns_servers_parse(bad[i], servers) != 0)
-            fail_msg("%s: taken", bad[i]);
-        assert_null(dns_new(&(struct dns_params){.loop = loop, .servers = bad[i]}, &error));
-        assert_non_null(error);
-    }
-}
-
-static void test_system_servers(void **state)
-{
-    const char *error;
-    struct dns *system = dns_new(&(struct dns_params){.loop = loop, .servers = NULL}, &error);
-
-    (void)state;
-    assert_non_null(system);
-    dns_free(&system);
-    dns_free(&system); /* NULL is fine */
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -709,8 +648,6 @@ int main(void)
         TEST(test_dead_server_is_left_alone),
         TEST(test_nobody_there),
         TEST(test_without_edns),
-        TEST(test_server_lists),
-        TEST(test_system_servers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
