@@ -9,6 +9,9 @@
 #include <cmocka.h>
 
 #include "probes/base/mem.h"
+#include "probes/lists/embedded.h"
+#include "probes/lists/list_text.h"
+#include "probes/lists/lists.h"
 #include "probes/lists/slip.h"
 #include "probes/lists/suffix.h"
 #include "probes/lists/suggest.h"
@@ -151,6 +154,37 @@ static void domains_missing(void **state)
             assert_false(suggest_domain(when_missing[i].typed, false, out, sizeof(out)));
     assert_false(suggest_domain("vdr-widgets.de", true, out, sizeof(out)));
     assert_false(suggest_domain("hotmail.gr", true, out, sizeof(out)));
+}
+
+/* No provider of any list is ever corrected, and whatever is suggested is a provider itself. */
+static void listed_left_alone(void **state)
+{
+    const unsigned real = LIST_FREE | LIST_PROVIDER | LIST_POPULAR | LIST_ALIAS_RELAY;
+    size_t count, asked = 0;
+    const struct list_file *files = list_files(&count);
+    int bad = 0;
+
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        struct list_reader reader =
+            list_reader_of(files[i].bytes, (size_t)(files[i].end - files[i].bytes));
+        struct list_entry entry;
+
+        if (files[i].table != TABLE_DOMAINS || (files[i].kinds & real) == 0)
+            continue;
+        for (; list_read(&reader, &entry); asked++) {
+            char domain[256], out[256];
+
+            snprintf(domain, sizeof(domain), "%.*s", (int)entry.length, entry.name);
+            if (!entry.off && (suggest_domain(domain, false, out, sizeof(out)) ||
+                               suggest_domain(domain, true, out, sizeof(out)))) {
+                print_error("%s gave %s\n", domain, out);
+                bad++;
+            }
+        }
+    }
+    assert_true(asked > 5000);
+    assert_int_equal(bad, 0);
 }
 
 /* --- whole addresses ------------------------------------------------------ */
@@ -313,10 +347,11 @@ static void suffixes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(domains_meant),   cmocka_unit_test(domains_left_alone),
-        cmocka_unit_test(domains_missing), cmocka_unit_test(whole_addresses),
-        cmocka_unit_test(addresses_alone), cmocka_unit_test(bounds),
-        cmocka_unit_test(slip_costs),      cmocka_unit_test(suffixes),
+        cmocka_unit_test(domains_meant),     cmocka_unit_test(domains_left_alone),
+        cmocka_unit_test(domains_missing),   cmocka_unit_test(whole_addresses),
+        cmocka_unit_test(addresses_alone),   cmocka_unit_test(bounds),
+        cmocka_unit_test(slip_costs),        cmocka_unit_test(suffixes),
+        cmocka_unit_test(listed_left_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
