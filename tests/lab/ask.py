@@ -172,6 +172,7 @@ def main():
     parser.add_argument("--once", action="store_true")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a script started us in the background
     try:
         return (demo if options.command == "demo" else accuracy)(options)
     except Failure as failure:

@@ -14,7 +14,7 @@ class World:
 
     def domain(self, name, behaviour, *mailboxes, imap="none", style="postfix"):
         """A mailbox is "local" (known) or ("local", class); unknown ones need not be listed."""
-        self.lines.append(["domain", name, "-", behaviour, style, "imap:" + imap])
+        self.lines.append(["domain", name, "-", behaviour, style, imap])
         for mailbox in mailboxes:
             local, kind = mailbox if isinstance(mailbox, tuple) else (mailbox, "known")
             self.lines.append(["mailbox", local, kind, "-"])
