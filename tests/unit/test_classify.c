@@ -118,8 +118,6 @@ static const struct reply_case rule_cases[] = {
     {RCPT, 554, "5.7.1 POL-P2 see our page", REPLY_PROBE_BLOCKED, "C39"},
     {RCPT, 550, "5.5.0 Adresse destinataire invalide. 421 4.7.0 Error: too many errors",
      REPLY_MAILBOX_NOT_FOUND, "C150"},
-    {RCPT, 550, "5.7.1 We see an unusual rate of unsolicited mail from your network",
-     REPLY_PROBE_BLOCKED, "C151"},
     {RCPT, 421, "CON-T3 see our page", REPLY_TEMPORARY_FAILURE, "C42"},
 
     {RCPT, 450, "4.1.8 Sender address rejected: Domain not found", REPLY_SENDER_REJECTED, "C40"},
