@@ -24,7 +24,8 @@ static void write_lanes(FILE *file, const struct world *world)
     fprintf(file, "\nlane_transaction_gap_ms = 0");
     for (size_t i = 0; i < lab_provider_count(); i++)
         fprintf(file, " %s=0", lab_provider_at(i)->lane_key);
-    fprintf(file, "\nlane_unknown_per_hour = 1000000\n");
+    /* Nobody comes first here: a cap is what the ideal time is computed with. */
+    fprintf(file, "\nlane_unknown_per_hour = 1000000\ninteractive_reserve = 0\n");
 }
 
 static void write_all(FILE *file, const struct world *world, const struct lab_ports *ports,
