@@ -204,7 +204,7 @@ static struct batch *batch_new(struct exchange *exchange, size_t count)
 }
 
 /* A bad item is an answer of its own, not a 400 for all. */
-static bool read_item(struct batch_item *item, const json_t *json, struct verify_request *request)
+static bool read_item(struct batch_item *item, json_t *json, struct verify_request *request)
 {
     struct problem problem;
     const char *ref = NULL;

@@ -9,18 +9,20 @@
 #include "probes/base/digest.h"
 #include "probes/base/log.h"
 #include "probes/base/mem.h"
+#include "probes/base/text.h"
 
-enum { SECRET_LENGTH = 32 };
+enum { SECRET_LENGTH = 32, ERROR_MAX = 1024 };
 
 int cli_error(int status, const char *words, ...)
 {
+    char said[ERROR_MAX], clean[ERROR_MAX];
     va_list arguments;
 
-    fputs("vrfyd: ", stderr);
     va_start(arguments, words);
-    vfprintf(stderr, words, arguments);
+    vsnprintf(said, sizeof(said), words, arguments); // NOLINT(clang-analyzer-valist.Uninitialized)
     va_end(arguments);
-    fputc('\n', stderr);
+    text_clean(clean, sizeof(clean), said, strlen(said)); /* it may quote anything */
+    fprintf(stderr, "vrfyd: %s\n", clean);
     return status;
 }
 

@@ -83,10 +83,13 @@ static void show_progress(void *context)
 static void print_answer(struct check_run *run, struct verify_answer *answer)
 {
     clear_progress(run);
-    if (run->json)
+    if (run->json) {
         printf("%s\n", answer->document);
-    else
+    } else {
+        if (run->printed > 0)
+            putchar('\n');
         render_verdict(stdout, answer->document, run->colours);
+    }
     run->by_status[answer->status]++;
 }
 

@@ -40,17 +40,14 @@ static void coloured(const struct page *page, const char *colour, const char *wo
 }
 
 /* Servers and addresses may carry escapes for terminals: never as they are. */
-static const char *clean(const json_t *value, char out[CLEAN_MAX])
+static const char *clean(json_t *value, char out[CLEAN_MAX])
 {
     text_clean(out, CLEAN_MAX, json_is_string(value) ? json_string_value(value) : "",
                json_string_length(value));
     return out;
 }
 
-static const json_t *at(const json_t *object, const char *key)
-{
-    return json_object_get(object, key);
-}
+static json_t *at(json_t *object, const char *key) { return json_object_get(object, key); }
 
 static void label(const struct page *page, const char *words)
 {
@@ -61,7 +58,7 @@ static void label(const struct page *page, const char *words)
 }
 
 /* "label  text", nothing when there is no text. */
-static void line(const struct page *page, const char *words, const json_t *value)
+static void line(const struct page *page, const char *words, json_t *value)
 {
     char text[CLEAN_MAX];
 
@@ -73,24 +70,22 @@ static void line(const struct page *page, const char *words, const json_t *value
 
 /* --- lists -------------------------------------------------------------------------- */
 
-static void put_strings(const struct page *page, const json_t *list, const char *between)
+static void put_strings(const struct page *page, json_t *list, const char *between)
 {
     char text[CLEAN_MAX];
-    size_t index;
-    json_t *item;
 
-    json_array_foreach((json_t *)(uintptr_t)list, index, item)
-        fprintf(page->out, "%s%s", index == 0 ? "" : between, clean(item, text));
+    for (size_t i = 0; i < json_array_size(list); i++)
+        fprintf(page->out, "%s%s", i == 0 ? "" : between, clean(json_array_get(list, i), text));
 }
 
-static void render_flags(const struct page *page, const json_t *flags)
+static void render_flags(const struct page *page, json_t *flags)
 {
-    const char *key;
-    json_t *value;
     bool any = false;
 
-    json_object_foreach((json_t *)(uintptr_t)flags, key, value)
-    {
+    for (void *member = json_object_iter(flags); member != NULL;
+         member = json_object_iter_next(flags, member)) {
+        const char *key = json_object_iter_key(member);
+        json_t *value = json_object_iter_value(member);
         if (!json_is_true(value))
             continue;
         if (!any)
@@ -102,18 +97,18 @@ static void render_flags(const struct page *page, const json_t *flags)
         fputc('\n', page->out);
 }
 
-static void render_timings(const struct page *page, const json_t *timings)
+static void render_timings(const struct page *page, json_t *timings)
 {
-    const char *key;
-    json_t *value;
     bool any = false;
 
     if (!json_is_integer(at(timings, "total")))
         return;
     label(page, "time");
     fprintf(page->out, "%lld ms", (long long)json_integer_value(at(timings, "total")));
-    json_object_foreach((json_t *)(uintptr_t)timings, key, value)
-    {
+    for (void *member = json_object_iter(timings); member != NULL;
+         member = json_object_iter_next(timings, member)) {
+        const char *key = json_object_iter_key(member);
+        json_t *value = json_object_iter_value(member);
         if (strcmp(key, "total") == 0 || json_integer_value(value) == 0)
             continue;
         fprintf(page->out, "%s%s %lld", any ? ", " : " (", key,
@@ -125,7 +120,7 @@ static void render_timings(const struct page *page, const json_t *timings)
 
 /* --- SMTP ------------------------------------------------------------------------------ */
 
-static void put_tls(const struct page *page, const json_t *tls)
+static void put_tls(const struct page *page, json_t *tls)
 {
     char text[CLEAN_MAX];
 
@@ -140,7 +135,7 @@ static void put_tls(const struct page *page, const json_t *tls)
         fputs(", wrong name", page->out);
 }
 
-static void render_reply(const struct page *page, const char *words, const json_t *reply)
+static void render_reply(const struct page *page, const char *words, json_t *reply)
 {
     char text[CLEAN_MAX];
 
@@ -157,7 +152,7 @@ static void render_reply(const struct page *page, const char *words, const json_
     fputc('\n', page->out);
 }
 
-static void render_smtp(const struct page *page, const json_t *smtp)
+static void render_smtp(const struct page *page, json_t *smtp)
 {
     char text[CLEAN_MAX];
 
@@ -178,12 +173,10 @@ static void render_smtp(const struct page *page, const json_t *smtp)
 
 /* --- the domain --------------------------------------------------------------------------- */
 
-static void render_mx(const struct page *page, const json_t *domain)
+static void render_mx(const struct page *page, json_t *domain)
 {
-    const json_t *hosts = at(domain, "mx");
+    json_t *hosts = at(domain, "mx");
     char text[CLEAN_MAX];
-    size_t index;
-    json_t *host;
 
     if (json_is_true(at(domain, "null_mx"))) {
         label(page, "MX");
@@ -192,8 +185,9 @@ static void render_mx(const struct page *page, const json_t *domain)
     if (json_array_size(hosts) == 0)
         return;
     label(page, json_is_true(at(domain, "implicit_mx")) ? "no MX, so" : "MX");
-    json_array_foreach((json_t *)(uintptr_t)hosts, index, host)
-    {
+    for (size_t index = 0; index < json_array_size(hosts); index++) {
+        json_t *host = json_array_get(hosts, index);
+
         if (index == MX_SHOWN) {
             fprintf(page->out, ", and %zu more", json_array_size(hosts) - MX_SHOWN);
             break;
@@ -204,14 +198,13 @@ static void render_mx(const struct page *page, const json_t *domain)
     fputc('\n', page->out);
 }
 
-static void render_imap(const struct page *page, const json_t *endpoints)
+static void render_imap(const struct page *page, json_t *endpoints)
 {
     char text[CLEAN_MAX];
-    size_t index;
-    json_t *item;
 
-    json_array_foreach((json_t *)(uintptr_t)endpoints, index, item)
-    {
+    for (size_t index = 0; index < json_array_size(endpoints); index++) {
+        json_t *item = json_array_get(endpoints, index);
+
         label(page, index == 0 ? "IMAP" : "");
         fprintf(page->out, "%s", clean(at(item, "host"), text));
         fprintf(page->out, ":%lld", (long long)json_integer_value(at(item, "port")));
@@ -228,11 +221,14 @@ static void render_imap(const struct page *page, const json_t *endpoints)
     }
 }
 
-static void render_posture(const struct page *page, const json_t *domain)
+static void render_posture(const struct page *page, json_t *domain)
 {
+    const char *provider = json_string_value(at(domain, "provider"));
+
     if (!json_is_object(domain))
         return;
-    line(page, "provider", at(domain, "provider"));
+    if (provider != NULL && strcmp(provider, "other") != 0)
+        line(page, "provider", at(domain, "provider"));
     line(page, "gateway", at(domain, "gateway"));
     render_mx(page, domain);
     render_imap(page, at(domain, "imap"));
@@ -252,7 +248,7 @@ static const struct status_look *look_of(const char *status)
     return &looks[ARRAY_LENGTH(looks) - 1];
 }
 
-static void render_head(const struct page *page, const json_t *verdict)
+static void render_head(const struct page *page, json_t *verdict)
 {
     char text[CLEAN_MAX], words[64];
     const struct status_look *look = look_of(clean(at(verdict, "status"), text));
@@ -278,7 +274,7 @@ static void render_head(const struct page *page, const json_t *verdict)
     fprintf(page->out, " (policy %s)\n", clean(at(verdict, "policy"), text));
 }
 
-static void render_error(const struct page *page, const json_t *error)
+static void render_error(const struct page *page, json_t *error)
 {
     char text[CLEAN_MAX];
 
@@ -287,6 +283,14 @@ static void render_error(const struct page *page, const json_t *error)
     label(page, "error");
     fprintf(page->out, "%s at octet %lld\n", clean(at(error, "code"), text),
             (long long)json_integer_value(at(error, "position")));
+}
+
+static void render_incomplete(const struct page *page, json_t *answer)
+{
+    if (!json_is_false(at(answer, "complete")))
+        return;
+    label(page, "");
+    coloured(page, YELLOW, "not complete: the check was still going on\n");
 }
 
 static json_t *parse(FILE *out, const char *document)
@@ -313,10 +317,7 @@ void render_verdict(FILE *out, const char *document, bool colours)
     render_smtp(&page, at(verdict, "smtp"));
     render_posture(&page, at(verdict, "domain"));
     render_timings(&page, at(verdict, "timings_ms"));
-    if (json_is_false(at(verdict, "complete"))) {
-        label(&page, "");
-        coloured(&page, YELLOW, "not complete: the check was still going on\n");
-    }
+    render_incomplete(&page, verdict);
     if (json_is_integer(at(verdict, "retry_after_s"))) {
         label(&page, "try again");
         fprintf(out, "in %lld s\n", (long long)json_integer_value(at(verdict, "retry_after_s")));
@@ -335,6 +336,9 @@ void render_domain(FILE *out, const char *name, const char *document, bool colou
     text_clean(text, sizeof(text), name, strlen(name));
     coloured(&page, BOLD, text);
     fputc('\n', out);
+    if (strcmp(clean(at(domain, "dns"), text), "found") != 0)
+        line(&page, "mail", at(domain, "dns"));
     render_posture(&page, domain);
+    render_incomplete(&page, domain);
     json_decref(domain);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/forwarded.h"
 #include "api/routes.h"
 #include "api/server_internal.h"
 #include "api/wire_check.h"
@@ -210,6 +211,7 @@ void *exchange_begin(struct server *server, struct client *client, const char *t
     exchange->mhd = client->mhd;
     exchange->target = mem_copy_text(target);
     exchange->query = "";
+    exchange->caller = client->address;
     exchange->begun_ms = clock_now_ms();
     client->exchange = exchange;
     if (client->phase != CLIENT_READING)
@@ -258,6 +260,8 @@ static enum MHD_Result accept_head(struct exchange *exchange, const char *method
         exchange_answer_problem(exchange, &problem);
         return refuse_now_or_later(exchange, false);
     }
+    exchange->caller = forwarded_client(exchange->mhd, &exchange->client->address,
+                                        &exchange->server->config->trusted_proxy_networks);
     exchange->body_announced = announced_length(exchange);
     if (exchange->client->surplus) {
         exchange_answer_code(exchange, PROBLEM_OVERLOADED, "too many connections");
@@ -380,7 +384,7 @@ static void log_exchange(const struct exchange *exchange)
         LOG_NUMBER("status", exchange->status),
         LOG_TEXT("problem", exchange->problem),
         LOG_TEXT("client_state", outcome),
-        LOG_ADDRESS("client", ip_format(&exchange->client->address, address)),
+        LOG_ADDRESS("client", ip_format(&exchange->caller, address)),
         LOG_NUMBER("ms", clock_now_ms() - exchange->begun_ms),
         LOG_END,
     };

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "api/problem.h"
+#include "probes/base/ip.h"
 #include "service/engine.h"
 
 struct server;
@@ -47,8 +48,9 @@ struct exchange {
     const char *parameter; /* the last path segment of a route with {...}; not decoded */
     size_t parameter_length;
     char request_id[REQUEST_ID_MAX + 1];
-    uint64_t begun_ms;    /* the request line was seen */
-    uint64_t received_ms; /* all of it was there: deadlines count from here */
+    struct ip_address caller; /* the client, behind proxies of ours */
+    uint64_t begun_ms;        /* the request line was seen */
+    uint64_t received_ms;     /* all of it was there: deadlines count from here */
     char *body;
     size_t body_length, body_size, body_announced;
 

@@ -47,7 +47,7 @@ static struct verify_options option_defaults(const struct policies *policies, ui
 
 /* --- setting one option ---------------------------------------------------------- */
 
-static bool set_number(const struct option *option, char *field, const json_t *value,
+static bool set_number(const struct option *option, char *field, json_t *value,
                        struct problem *problem)
 {
     json_int_t number = json_integer_value(value);
@@ -60,7 +60,7 @@ static bool set_number(const struct option *option, char *field, const json_t *v
     return true;
 }
 
-static bool set_switch(const struct option *option, char *field, const json_t *value,
+static bool set_switch(const struct option *option, char *field, json_t *value,
                        struct problem *problem)
 {
     if (!json_is_boolean(value))
@@ -70,7 +70,7 @@ static bool set_switch(const struct option *option, char *field, const json_t *v
     return true;
 }
 
-static bool set_explain(const struct option *option, char *field, const json_t *value,
+static bool set_explain(const struct option *option, char *field, json_t *value,
                         struct problem *problem)
 {
     const char *word = json_string_value(value);
@@ -85,7 +85,7 @@ static bool set_explain(const struct option *option, char *field, const json_t *
                        "explain must be none, evidence or transcript");
 }
 
-static bool set_policy(const struct option *option, char *field, const json_t *value,
+static bool set_policy(const struct option *option, char *field, json_t *value,
                        const struct policies *policies, struct problem *problem)
 {
     const char *name = json_string_value(value);
@@ -94,13 +94,12 @@ static bool set_policy(const struct option *option, char *field, const json_t *v
     if (policy == NULL)
         return problem_set(problem, PROBLEM_BAD_VALUE, option->name,
                            "there is no such policy; GET /v1/policies lists them");
-    memcpy(field, &policy, sizeof(policy));
+    *(const struct policy **)(void *)field = policy;
     return true;
 }
 
-static bool option_set(const struct option *option, struct verify_options *into,
-                       const json_t *value, const struct policies *policies,
-                       struct problem *problem)
+static bool option_set(const struct option *option, struct verify_options *into, json_t *value,
+                       const struct policies *policies, struct problem *problem)
 {
     char *field = (char *)into + option->offset;
 
@@ -173,14 +172,14 @@ static json_t *parse_object(const char *body, size_t length, struct problem *pro
 }
 
 /* All members but `subject` are options. */
-static bool read_options(const json_t *object, const char *subject, struct verify_options *into,
+static bool read_options(json_t *object, const char *subject, struct verify_options *into,
                          const struct policies *policies, struct problem *problem)
 {
-    const char *key;
-    json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)object, key, value)
-    {
+    for (void *member = json_object_iter(object); member != NULL;
+         member = json_object_iter_next(object, member)) {
+        const char *key = json_object_iter_key(member);
+        json_t *value = json_object_iter_value(member);
         const struct option *option = option_find(key);
 
         if (strcmp(key, subject) == 0)
@@ -193,8 +192,7 @@ static bool read_options(const json_t *object, const char *subject, struct verif
     return true;
 }
 
-static bool read_email(const json_t *value, const char **email, size_t *length,
-                       struct problem *problem)
+static bool read_email(json_t *value, const char **email, size_t *length, struct problem *problem)
 {
     if (value == NULL || json_is_null(value))
         return problem_set(problem, PROBLEM_EMAIL_MISSING, "email", "email is missing");
@@ -234,7 +232,7 @@ bool json_in_batch(const char *body, size_t length, const struct policies *polic
                    struct batch_input *input, struct problem *problem)
 {
     json_t *root = parse_object(body, length, problem);
-    const json_t *emails = json_object_get(root, "emails");
+    json_t *emails = json_object_get(root, "emails");
     bool fine = root != NULL;
 
     *input = (struct batch_input){.options = option_defaults(policies, DEADLINE_BATCH_MS)};
@@ -253,12 +251,10 @@ bool json_in_batch(const char *body, size_t length, const struct policies *polic
     return true;
 }
 
-bool json_in_item(const json_t *item, const char **email, size_t *email_length, const char **ref,
+bool json_in_item(json_t *item, const char **email, size_t *email_length, const char **ref,
                   struct problem *problem)
 {
-    const json_t *given = json_object_get(item, "ref");
-    const char *key;
-    json_t *value;
+    json_t *given = json_object_get(item, "ref");
 
     *ref = NULL;
     if (json_is_string(item))
@@ -273,11 +269,12 @@ bool json_in_item(const json_t *item, const char **email, size_t *email_length, 
                                "ref must be a string of at most %d octets", REF_MAX);
         *ref = json_string_value(given);
     }
-    json_object_foreach((json_t *)(uintptr_t)item, key,
-                        value) if (strcmp(key, "email") != 0 &&
-                                   strcmp(key, "ref") !=
-                                       0) return problem_set(problem, PROBLEM_UNKNOWN_FIELD, key,
-                                                             "an item has no such field");
+    for (void *at = json_object_iter(item); at != NULL; at = json_object_iter_next(item, at)) {
+        const char *key = json_object_iter_key(at);
+
+        if (strcmp(key, "email") != 0 && strcmp(key, "ref") != 0)
+            return problem_set(problem, PROBLEM_UNKNOWN_FIELD, key, "an item has no such field");
+    }
     return read_email(json_object_get(item, "email"), email, email_length, problem);
 }
 
@@ -393,13 +390,14 @@ bool query_in_lookup(const char *query, uint32_t *wait_ms, enum explain *explain
 {
     static const struct option wait = {"wait", OPTION_NUMBER, 0, 0, WAIT_MAX_S};
     struct verify_options given = {.explain = EXPLAIN_EVIDENCE};
-    json_t *object = parse_query(query, problem), *value;
+    json_t *object = parse_query(query, problem);
     uint32_t wait_s = 0;
-    const char *key;
     bool fine = object != NULL;
 
-    json_object_foreach(object, key, value)
-    {
+    for (void *member = json_object_iter(object); member != NULL;
+         member = json_object_iter_next(object, member)) {
+        const char *key = json_object_iter_key(member);
+        json_t *value = json_object_iter_value(member);
         if (strcmp(key, "wait") == 0)
             fine = set_number(&wait, (char *)&wait_s, value, problem);
         else if (strcmp(key, "explain") == 0)
@@ -418,12 +416,13 @@ bool query_in_lookup(const char *query, uint32_t *wait_ms, enum explain *explain
 bool query_in_deadline(const char *query, uint32_t *deadline_ms, struct problem *problem)
 {
     struct verify_options given = {.deadline_ms = *deadline_ms};
-    json_t *object = parse_query(query, problem), *value;
-    const char *key;
+    json_t *object = parse_query(query, problem);
     bool fine = object != NULL;
 
-    json_object_foreach(object, key, value)
-    {
+    for (void *member = json_object_iter(object); member != NULL;
+         member = json_object_iter_next(object, member)) {
+        const char *key = json_object_iter_key(member);
+        json_t *value = json_object_iter_value(member);
         if (strcmp(key, "deadline_ms") == 0)
             fine = option_set(option_find(key), &given, value, NULL, problem);
         else

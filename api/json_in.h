@@ -48,14 +48,14 @@ bool query_in_verify(const char *query, const struct policies *policies, struct 
 /* A batch: `emails` holds strings and objects; see json_in_item(). */
 struct batch_input {
     json_t *root;
-    const json_t *emails;
+    json_t *emails;
     struct verify_options options;
 };
 bool json_in_batch(const char *body, size_t length, const struct policies *policies,
                    struct batch_input *input, struct problem *problem);
 /* One item; strings are borrowed from it. `ref` is NULL when there is none; it is filled, where it
  * can be, for a bad item too. */
-bool json_in_item(const json_t *item, const char **email, size_t *email_length, const char **ref,
+bool json_in_item(json_t *item, const char **email, size_t *email_length, const char **ref,
                   struct problem *problem);
 
 /* ?wait=s&explain=... */

@@ -29,7 +29,8 @@ bool problem_set(struct problem *problem, enum problem_code code, const char *fi
     va_list arguments;
 
     va_start(arguments, detail);
-    vsnprintf(words, sizeof(words), detail, arguments);
+    vsnprintf(words, sizeof(words), detail,
+              arguments); // NOLINT(clang-analyzer-valist.Uninitialized)
     va_end(arguments);
     problem->code = code;
     text_clean(problem->field, sizeof(problem->field), field, strlen(field));

@@ -289,8 +289,9 @@ bool config_derive(struct config *config, char *error, size_t error_size)
         derive_listen,   derive_networks, derive_sources,  derive_ports,
         derive_identity, derive_retries,  derive_data_dir, derive_log_level,
     };
-    const struct derivation derivation = {config, error, error_size};
+    struct derivation derivation = {.config = config, .error_size = error_size};
 
+    derivation.error = error;
     for (size_t i = 0; i < ARRAY_LENGTH(steps); i++)
         if (!steps[i](&derivation))
             return false;

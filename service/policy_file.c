@@ -31,7 +31,7 @@ static bool refuse(const struct reading *reading, const char *key, const char *w
 
 /* --- the keys of a rule ----------------------------------------------------------- */
 
-static bool word_value(const struct policy_word *words, const json_t *value, unsigned *out)
+static bool word_value(const struct policy_word *words, json_t *value, unsigned *out)
 {
     const char *given = json_string_value(value);
 
@@ -44,16 +44,15 @@ static bool word_value(const struct policy_word *words, const json_t *value, uns
     return false;
 }
 
-static bool read_set(const struct policy_word *words, const json_t *value, unsigned *bits)
+static bool read_set(const struct policy_word *words, json_t *value, unsigned *bits)
 {
     unsigned bit;
-    size_t index;
-    json_t *item;
 
     if (!json_is_array(value))
         return word_value(words, value, bits);
-    json_array_foreach(value, index, item)
-    {
+    for (size_t index = 0; index < json_array_size(value); index++) {
+        json_t *item = json_array_get(value, index);
+
         if (!word_value(words, item, &bit))
             return false;
         *bits |= bit;
@@ -61,13 +60,13 @@ static bool read_set(const struct policy_word *words, const json_t *value, unsig
     return *bits != 0;
 }
 
-static bool read_yes_no(const json_t *value, int *out)
+static bool read_yes_no(json_t *value, int *out)
 {
     *out = json_is_true(value) ? 1 : 0;
     return json_is_boolean(value);
 }
 
-static bool read_action(const json_t *value, struct policy_row *row)
+static bool read_action(json_t *value, struct policy_row *row)
 {
     unsigned action;
 
@@ -77,37 +76,37 @@ static bool read_action(const json_t *value, struct policy_row *row)
     return true;
 }
 
-static bool read_status(const json_t *value, struct policy_row *row)
+static bool read_status(json_t *value, struct policy_row *row)
 {
     return read_set(policy_statuses, value, &row->statuses);
 }
 
-static bool read_layer(const json_t *value, struct policy_row *row)
+static bool read_layer(json_t *value, struct policy_row *row)
 {
     return read_set(policy_layers, value, &row->layers);
 }
 
-static bool read_flag(const json_t *value, struct policy_row *row)
+static bool read_flag(json_t *value, struct policy_row *row)
 {
     return read_set(policy_flags, value, &row->flags_any);
 }
 
-static bool read_without_flag(const json_t *value, struct policy_row *row)
+static bool read_without_flag(json_t *value, struct policy_row *row)
 {
     return read_set(policy_flags, value, &row->flags_none);
 }
 
-static bool read_suggestion(const json_t *value, struct policy_row *row)
+static bool read_suggestion(json_t *value, struct policy_row *row)
 {
     return read_yes_no(value, &row->suggestion);
 }
 
-static bool read_suppressed(const json_t *value, struct policy_row *row)
+static bool read_suppressed(json_t *value, struct policy_row *row)
 {
     return read_yes_no(value, &row->suppressed);
 }
 
-static bool read_confidence(const json_t *value, struct policy_row *row)
+static bool read_confidence(json_t *value, struct policy_row *row)
 {
     row->confidence_min = json_number_value(value);
     return json_is_number(value) && row->confidence_min >= 0 && row->confidence_min <= 1;
@@ -115,7 +114,7 @@ static bool read_confidence(const json_t *value, struct policy_row *row)
 
 static const struct rule_key {
     const char *name;
-    bool (*read)(const json_t *value, struct policy_row *row);
+    bool (*read)(json_t *value, struct policy_row *row);
     const char *wants;
 } rule_keys[] = {
     {"action", read_action, "must be accept, confirm, review or reject"},
@@ -129,16 +128,16 @@ static const struct rule_key {
     {"confidence_min", read_confidence, "must be a number from 0 to 1"},
 };
 
-static bool read_rule(const struct reading *reading, const json_t *rule, struct policy_row *row)
+static bool read_rule(const struct reading *reading, json_t *rule, struct policy_row *row)
 {
-    const char *key;
-    json_t *value;
 
     *row = (struct policy_row){.suggestion = -1, .suppressed = -1};
     if (!json_is_object(rule) || json_object_get(rule, "action") == NULL)
         return refuse(reading, "", "must be an object with an action");
-    json_object_foreach((json_t *)(uintptr_t)rule, key, value)
-    {
+    for (void *member = json_object_iter(rule); member != NULL;
+         member = json_object_iter_next(rule, member)) {
+        const char *key = json_object_iter_key(member);
+        json_t *value = json_object_iter_value(member);
         size_t i = 0;
 
         while (i < ARRAY_LENGTH(rule_keys) && strcmp(rule_keys[i].name, key) != 0)
@@ -161,15 +160,13 @@ static bool name_fits(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == length;
 }
 
-static bool read_policy(struct reading *reading, const json_t *item)
+static bool read_policy(struct reading *reading, json_t *item)
 {
     const char *name = json_string_value(json_object_get(item, "name"));
     const char *description = json_string_value(json_object_get(item, "description"));
-    const json_t *rules = json_object_get(item, "rules");
+    json_t *rules = json_object_get(item, "rules");
     struct policies *policies = reading->policies;
     struct policy *policy = &policies->items[policies->count];
-    size_t index;
-    json_t *rule;
 
     reading->policy = NULL;
     reading->rule = 0;
@@ -181,8 +178,9 @@ static bool read_policy(struct reading *reading, const json_t *item)
     if (json_array_size(rules) == 0 || json_array_size(rules) > POLICY_ROWS_MAX)
         return refuse(reading, "rules", "must be a list of 1 to 16 rules");
     *policy = (struct policy){.row_count = json_array_size(rules)};
-    json_array_foreach(rules, index, rule)
-    {
+    for (size_t index = 0; index < json_array_size(rules); index++) {
+        json_t *rule = json_array_get(rules, index);
+
         reading->rule = index + 1;
         if (!read_rule(reading, rule, &policy->rows[index]))
             return false;
@@ -202,8 +200,7 @@ bool policy_file_read(struct policies *policies, const char *file, char *error, 
     struct reading reading = {
         .policies = policies, .file = file, .error = error, .error_size = error_size};
     json_error_t problem;
-    json_t *root = json_load_file(file, JSON_REJECT_DUPLICATES, &problem), *items, *item;
-    size_t index;
+    json_t *root = json_load_file(file, JSON_REJECT_DUPLICATES, &problem), *items;
     bool fine = true;
 
     if (root == NULL) {
@@ -214,10 +211,8 @@ bool policy_file_read(struct policies *policies, const char *file, char *error, 
     items = json_object_get(root, "policies");
     if (!json_is_array(items) || json_array_size(items) > POLICIES_MAX - policies->count)
         fine = refuse(&reading, "", "must be {\"policies\": [...]} with at most 29 policies");
-    for (index = 0; fine && index < json_array_size(items); index++) {
-        item = json_array_get(items, index);
-        fine = read_policy(&reading, item);
-    }
+    for (size_t index = 0; fine && index < json_array_size(items); index++)
+        fine = read_policy(&reading, json_array_get(items, index));
     json_decref(root);
     return fine;
 }

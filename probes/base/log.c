@@ -56,7 +56,8 @@ static void address_mark(const char *address, char out[VALUE_MAX])
     digest_hmac(settings.secret == NULL ? "" : settings.secret, settings.secret_length, lower,
                 strlen(lower), digest);
     free(lower);
-    memcpy(out, "a:", 2);
+    out[0] = 'a';
+    out[1] = ':';
     digest_hex(digest, HASH_HEX / 2, out + 2);
 }
 

@@ -102,7 +102,7 @@ static void write_verdict(struct text *out, const struct verify_request *request
     json_open(out, NULL, '{');
     json_string(out, "id", answer->id);
     json_string_n(out, "email", request->email, request->email_length);
-    json_string(out, "status", answer->complete ? "deliverable" : "unknown");
+    json_string(out, "status", status_name(answer->status));
     json_string(out, "reason",
                 answer->overloaded ? "deferred"
                 : answer->complete ? "mailbox_accepted"
@@ -134,7 +134,9 @@ struct engine_ticket *engine_submit(struct engine *engine, struct loop *home,
     answer->found = true;
     answer->complete = !begins(request, "hang");
     answer->overloaded = begins(request, "full");
-    answer->status = answer->complete ? STATUS_DELIVERABLE : STATUS_UNKNOWN;
+    answer->status = !answer->complete        ? STATUS_UNKNOWN
+                     : begins(request, "bad") ? STATUS_UNDELIVERABLE
+                                              : STATUS_DELIVERABLE;
     if (begins(request, "wait-"))
         wait_ms = strtoul(request->email + strlen("wait-"), NULL, 10);
     if (!answer->complete)

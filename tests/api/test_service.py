@@ -286,6 +286,14 @@ class Logs(unittest.TestCase):
     def test_plain_addresses(self):
         self.assertIn("client=127.0.0.1", self.run_service("--log-addresses", "plain"))
 
+    def test_trusted_proxies(self):
+        for flags, client in ((("--trusted-proxies", "127.0.0.0/8"), "198.51.100.4"), ((), "127.0.0.1")):
+            service = Service("--log-addresses", "plain", *flags)
+            service.get("/v1/policies", ("X-Forwarded-For", "203.0.113.9"), ("X-Forwarded-For", "198.51.100.4"))
+            self.assertEqual(service.stop(), 0)
+            self.assertIn(f"client={client} ", service.log())
+            service.clean()
+
     def test_secrets_and_unknown_variables(self):
         log = self.run_service(env={"VRFYD_API_KEYS": "very-secret-key-0123", "VRFYD_LISTN": "x",
                                     "VRFYD_PORT": "tcp://10.0.0.1:80"})

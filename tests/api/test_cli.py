@@ -1,0 +1,220 @@
+"""The command line from outside: `check` and `domain` with the fake engine, the rest as it is."""
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import unittest
+
+from harness import FAKE_SERVER, PATIENCE, VRFYD, Service
+
+COMMANDS = ("serve", "check", "domain", "classify", "syntax", "health")
+
+
+def run(program, *words, stdin="", env=None):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("VRFYD")}
+    environment.update(env or {})
+    if isinstance(stdin, str):
+        stdin = stdin.encode()
+    result = subprocess.run([program, *words], input=stdin, capture_output=True, timeout=PATIENCE, env=environment)
+    return result.returncode, result.stdout.decode("utf-8", "replace"), result.stderr.decode("utf-8", "replace")
+
+
+def on_terminal(program, *words, env=None):
+    """What a terminal would show."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM")}
+    environment.update({"TERM": "xterm"}, **(env or {}))
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([program, *words], stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL,
+                          env=environment) as process:
+        os.close(theirs)
+        shown = b""
+        while select.select([ours], [], [], PATIENCE)[0]:
+            try:
+                octets = os.read(ours, 65536)
+            except OSError:
+                break
+            if not octets:
+                break
+            shown += octets
+        process.wait(PATIENCE)
+    os.close(ours)
+    return shown.decode("utf-8", "replace")
+
+
+class Check(unittest.TestCase):
+    def test_exit_status(self):
+        for words, status in (
+                (("a@x.org", "b@x.org"), 0), (("a@x.org", "bad@x.org"), 1),
+                (("a@x.org", "hang@x.org", "--deadline-ms", "100"), 4),
+                (("hang@x.org", "--deadline-ms=100", "bad@x.org"), 1), (("--policy", "lax", "a@x.org"), 2),
+                (("--deadline-ms", "99", "a@x.org"), 2), (("--deadline-ms",), 2), (("--explain=all", "a@x.org"), 2),
+                (("--json=yes", "a@x.org"), 2), (("--speed", "9", "a@x.org"), 2), (("a" * 1025,), 2),
+                (("--loops", "many", "a@x.org"), 2), (("--policies-file=/nowhere", "a@x.org"), 3)):
+            with self.subTest(words[:2]):
+                code, out, err = run(FAKE_SERVER, "check", *words)
+                self.assertEqual(code, status, out + err)
+                if status in (2, 3):
+                    self.assertTrue(err.startswith("vrfyd: "), err)
+                    self.assertEqual(out, "")
+
+    def test_json_in_input_order(self):
+        emails = [f"wait-{n % 5 * 15}@x{n}.org" for n in range(40)]
+        for words, stdin in ((emails, ""), (["-"], "\n".join(emails)), ([], "\r\n".join(emails) + "\r\n\r\n")):
+            code, out, err = run(FAKE_SERVER, "check", "--json", *words, stdin=stdin)
+            self.assertEqual((code, err), (0, ""))
+            self.assertEqual([json.loads(line)["email"] for line in out.splitlines()], emails)
+
+    def test_options_arrive(self):
+        _, out, _ = run(FAKE_SERVER, "check", "--json", "a@x.org", "--no-smtp", "--policy=strict", "--no-imap",
+                        "--explain", "none", "--max-age-s", "5", "--deadline-ms", "700")
+        asked = json.loads(out)
+        self.assertEqual([asked[k] for k in ("asked_smtp", "asked_imap", "policy", "asked_explain",
+                                             "asked_max_age_s", "asked_deadline_ms")],
+                         [False, False, "strict", 0, 5, 700])
+
+    def test_words_behind_two_dashes(self):
+        _, out, _ = run(FAKE_SERVER, "check", "--json", "--", "--json", "-x@y.org")
+        self.assertEqual([json.loads(line)["email"] for line in out.splitlines()], ["--json", "-x@y.org"])
+
+    def test_many_lines(self):
+        emails = "".join(f"u{n}@x{n % 97}.org\n" for n in range(20000))
+        code, out, _ = run(FAKE_SERVER, "check", "--json", stdin=emails)
+        self.assertEqual((code, out.count("\n")), (0, 20000))
+
+    def test_odd_lines(self):
+        long = "x" * 5000
+        code, out, err = run(FAKE_SERVER, "check", "--json",
+                             stdin=f"a@x.org\n{long}\n\n{'y' * 200000}\n" + "z" * 1024 + "\nlast@x.org")
+        self.assertEqual([json.loads(line)["email"][:5] for line in out.splitlines()], ["a@x.o", "zzzzz", "last@"])
+        self.assertEqual(code, 2)
+        self.assertIn("line 2", err)
+        self.assertIn("line 4", err)
+
+    def test_bytes(self):
+        code, out, _ = run(FAKE_SERVER, "check", "--json", stdin=b"\xff\xfe@x.org\na\0b@x.org\n")
+        self.assertEqual([json.loads(line)["email"] for line in out.splitlines()], ["\ufffd\ufffd@x.org", "a\0b@x.org"])
+        self.assertEqual(code, 0)
+
+    def test_empty(self):
+        self.assertEqual(run(FAKE_SERVER, "check", "--json"), (0, "", ""))
+
+    def test_block(self):
+        _, out, _ = run(FAKE_SERVER, "check", "jane@x.org", "bad@x.org")
+        self.assertRegex(out, r"^\+ deliverable  jane@x\.org\n  because     mailbox_accepted\n  action      accept")
+        self.assertIn("\n\nx undeliverable  bad@x.org\n", out)
+        self.assertNotIn("\033", out)
+
+    def test_terminal(self):
+        self.assertIn("\033[32m+ deliverable\033[0m", on_terminal(FAKE_SERVER, "check", "jane@x.org"))
+        self.assertNotIn("\033", on_terminal(FAKE_SERVER, "check", "jane@x.org", env={"NO_COLOR": "1"}))
+        self.assertNotIn("\033", on_terminal(FAKE_SERVER, "check", "jane@x.org", env={"TERM": "dumb"}))
+
+    def test_foreign_text_is_harmless(self):
+        for hostile in ("\033]0;owned\007@x.org", "a\r\nb@x.org", "\u202egro.x@enaj", "\u009b31m@x.org"):
+            shown = on_terminal(FAKE_SERVER, "check", "--", hostile, env={"NO_COLOR": "1"})
+            self.assertNotRegex(shown, "[\033\007\u202e\u009b]")
+            self.assertEqual(len([line for line in shown.splitlines() if line.startswith("+ ")]), 1)
+
+    def test_closed_output(self):
+        with subprocess.Popen([FAKE_SERVER, "check", "--json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as process:
+            process.stdout.close()
+            try:
+                process.stdin.write(b"a@x.org\n" * 1000)
+                process.stdin.close()
+            except BrokenPipeError:
+                pass
+            self.assertNotEqual(process.wait(PATIENCE), 0)
+
+
+class Domain(unittest.TestCase):
+    def test_domain(self):
+        code, out, _ = run(FAKE_SERVER, "domain", "--json", "x.org", "y.org")
+        self.assertEqual((code, [json.loads(line)["asked_domain"] for line in out.splitlines()]),
+                         (0, ["x.org", "y.org"]))
+        code, out, err = run(FAKE_SERVER, "domain", "x.org", "nothing")
+        self.assertEqual((code, out), (2, "x.org\n"))
+        self.assertIn("nothing", err)
+        for words in ((), ("jane@x.org",), ("",), ("x" * 600,)):
+            self.assertEqual(run(FAKE_SERVER, "domain", *words)[0], 2)
+
+
+@unittest.skipUnless(os.path.exists(VRFYD), "the program is not built")
+class Program(unittest.TestCase):
+    def test_help(self):
+        code, out, _ = run(VRFYD, "help")
+        self.assertEqual(code, 0)
+        self.assertEqual(run(VRFYD)[:2], (2, out))
+        self.assertEqual(run(VRFYD, "--help")[1], out)
+        for name in COMMANDS:
+            self.assertIn(f"  {name}", out)
+            for words in ((name, "--help"), (name, "-h"), (name, "x", "--help")):
+                code, text, err = run(VRFYD, *words)
+                self.assertEqual((code, err), (0, ""))
+                self.assertIn(f"Usage: vrfyd {name}", text)
+                self.assertIn("VRFYD_LISTEN", text)
+
+    def test_typing_errors(self):
+        for typed, meant in (("chek", "check"), ("serv", "serve"), ("sever", "serve"), ("domian", "domain"),
+                             ("helth", "health"), ("sintax", "syntax"), ("clasify", "classify"), ("versoin", "version")):
+            code, _, err = run(VRFYD, typed)
+            self.assertEqual(code, 2)
+            self.assertIn(f'did you mean "{meant}"', err)
+        for typed in ("", "x", "frobnicate", "x" * 5000, "\033[2J"):
+            code, _, err = run(VRFYD, typed)
+            self.assertEqual(code, 2)
+            self.assertNotIn("did you mean", err)
+            self.assertNotIn("\033", err)
+
+    def test_version(self):
+        self.assertRegex(run(VRFYD, "version")[1], r"^vrfyd \d+\.\d+\.\d+ \(ruleset \S+, lists \S+\)\n$")
+
+    def test_settings_table(self):
+        code, out, _ = run(VRFYD, "settings")
+        rows = out.splitlines()
+        self.assertEqual((code, rows[0]), (0, "| setting | default | meaning |"))
+        for row in rows[2:]:
+            self.assertEqual(len(re.findall(r"(?<!\\)\|", row)), 4, row)
+
+    def test_syntax_only_verdicts(self):
+        code, out, err = run(VRFYD, "check", "--json", "--no-smtp", "jane@@x.org", "jane@localhost", "nobody")
+        self.assertEqual((code, err), (1, ""))
+        self.assertEqual([json.loads(line)["reason"] for line in out.splitlines()],
+                         ["invalid_syntax", "reserved_domain", "invalid_syntax"])
+
+    def test_streams(self):
+        code, out, _ = run(VRFYD, "classify", stdin='{"code":550,"enhanced":"5.1.1","text":"User unknown"}\n')
+        self.assertEqual((code, json.loads(out)["class"]), (0, "mailbox_not_found"))
+        code, out, _ = run(VRFYD, "syntax", stdin='{"email":"jane@gmail.com"}\n{"email":"jane"}\n')
+        self.assertEqual((code, [json.loads(line)["valid"] for line in out.splitlines()]), (0, [True, False]))
+        self.assertEqual(run(VRFYD, "syntax", "jane@x.org")[0], 2)
+
+    def test_cannot_run(self):
+        code, _, err = run(VRFYD, "check", "--resolver=nowhere", "a@x.org")
+        self.assertEqual(code, 3)
+        self.assertIn("resolver", err)
+        code, _, err = run(VRFYD, "check", "--ca-file=/nowhere", "a@x.org")
+        self.assertEqual(code, 3)
+        self.assertIn("ca_file", err)
+
+    def test_health(self):
+        service = Service()
+        try:
+            here = f"127.0.0.1:{service.port}"
+            for words in ((f"http://{here}",), (f"http://{here}/",), (f"http://{here}/readyz",),
+                          (f"http://localhost:{service.port}/healthz",), ("--listen", here),
+                          ("--listen", f":{service.port}")):
+                self.assertEqual(run(VRFYD, "health", *words), (0, "", ""), words)
+            self.assertEqual(run(VRFYD, "health", env={"VRFYD_LISTEN": here})[0], 0)
+            code, _, err = run(VRFYD, "health", f"http://{here}/nothing")
+            self.assertEqual((code, "404" in err), (1, True))
+        finally:
+            service.stop()
+            service.clean()
+        self.assertEqual(run(VRFYD, "health", f"http://{here}")[0], 1, "it is gone")
+        for words in (("https://localhost",), ("http://www.example.org/",), ("http://",), ("x", "y"),
+                      ("http://127.0.0.1:0x/",), ("http://localhost/\r\nX: y",)):
+            self.assertEqual(run(VRFYD, "health", *words)[0], 2, words)
