@@ -41,11 +41,13 @@ bool problem_set(struct problem *problem, enum problem_code code, const char *fi
 char *problem_json(const struct problem *problem)
 {
     const struct problem_row *row = &rows[problem->code];
-    struct text out;
+    struct text out, type;
 
     text_init(&out, PROBLEM_JSON_MAX);
+    text_init(&type, PROBLEM_JSON_MAX);
     json_open(&out, NULL, '{');
-    json_string(&out, "type", "about:blank"); /* RFC 9457 section 4.2.1: the code says it all */
+    text_format(&type, "urn:vrfyd:problem:%s", row->name); /* RFC 9457 section 3.1.1 */
+    json_string(&out, "type", type.bytes);
     json_string(&out, "title", row->title);
     json_integer(&out, "status", row->status);
     json_string(&out, "code", row->name);
@@ -54,5 +56,6 @@ char *problem_json(const struct problem *problem)
     if (problem->field[0] != '\0')
         json_string(&out, "field", problem->field);
     json_close(&out, '}');
+    text_free(&type);
     return text_take(&out);
 }

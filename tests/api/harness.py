@@ -218,7 +218,7 @@ class ServiceCase(unittest.TestCase):
         self.assertEqual(response.header("Content-Type"), "application/problem+json", label)
         self.assertEqual(document["code"], code, label)
         self.assertEqual(document["status"], status, label)
-        self.assertIn("type", document)
+        self.assertEqual(document["type"], f"urn:vrfyd:problem:{code}")
         self.assertTrue(document["title"])
         if field is not None:
             self.assertEqual(document.get("field"), field, label)
