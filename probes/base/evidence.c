@@ -41,7 +41,20 @@ struct mx_evidence *mx_evidence_new(void)
     struct mx_evidence *evidence = mem_new(struct mx_evidence);
 
     atomic_init(&evidence->references, 1);
+    evidence->hosts = mem_array(struct mx_host, MX_HOSTS_MAX);
+    evidence->addresses = mem_array(struct ip_address, MX_ADDRESSES_MAX);
     return evidence;
+}
+
+/* Evidence is kept for hours and by the thousand, and nearly every domain has a host or two. */
+static size_t at_least_one(size_t count) { return count > 0 ? count : 1; }
+
+void mx_evidence_fit(struct mx_evidence *evidence)
+{
+    evidence->hosts =
+        mem_resize(evidence->hosts, at_least_one(evidence->host_count) * sizeof(struct mx_host));
+    evidence->addresses = mem_resize(evidence->addresses, at_least_one(evidence->address_count) *
+                                                              sizeof(struct ip_address));
 }
 
 struct mx_evidence *mx_evidence_keep(struct mx_evidence *evidence)
@@ -59,6 +72,8 @@ void mx_evidence_drop(struct mx_evidence **evidence)
         return;
     for (size_t i = 0; i < gone->host_count; i++)
         free(gone->hosts[i].name);
+    free(gone->hosts);
+    free(gone->addresses);
     free(gone);
 }
 
@@ -109,7 +124,14 @@ struct imap_evidence *imap_evidence_new(void)
     struct imap_evidence *evidence = mem_new(struct imap_evidence);
 
     atomic_init(&evidence->references, 1);
+    evidence->endpoints = mem_array(struct imap_endpoint, IMAP_ENDPOINTS_MAX);
     return evidence;
+}
+
+void imap_evidence_fit(struct imap_evidence *evidence)
+{
+    evidence->endpoints = mem_resize(evidence->endpoints,
+                                     at_least_one(evidence->count) * sizeof(struct imap_endpoint));
 }
 
 struct imap_evidence *imap_evidence_keep(struct imap_evidence *evidence)
@@ -130,6 +152,7 @@ void imap_evidence_drop(struct imap_evidence **evidence)
         free(gone->endpoints[i].greeting);
         free(gone->endpoints[i].capabilities);
     }
+    free(gone->endpoints);
     free(gone->transcript);
     free(gone);
 }

@@ -106,13 +106,15 @@ struct mx_evidence {
     bool authentic;         /* AD on the MX answer */
     bool have_unknown_host; /* a target could not be resolved for now */
     uint8_t host_count, address_count;
-    struct mx_host hosts[MX_HOSTS_MAX];            /* ready to try, best first, equals shuffled */
-    struct ip_address addresses[MX_ADDRESSES_MAX]; /* special-purpose ones are left out */
-    uint64_t expires_ms;                           /* loop clock */
-    uint32_t queries; /* DNS questions this cost (0 = all from cache) */
+    struct mx_host *hosts;        /* ready to try, best first, equals shuffled; owned */
+    struct ip_address *addresses; /* special-purpose ones are left out; owned */
+    uint64_t expires_ms;          /* loop clock */
+    uint32_t queries;             /* DNS questions this cost (0 = all from cache) */
 };
 
-struct mx_evidence *mx_evidence_new(void); /* one reference */
+/* One reference, and room for MX_HOSTS_MAX hosts and MX_ADDRESSES_MAX addresses. */
+struct mx_evidence *mx_evidence_new(void);
+void mx_evidence_fit(struct mx_evidence *evidence); /* nothing is added any more */
 struct mx_evidence *mx_evidence_keep(struct mx_evidence *evidence);
 void mx_evidence_drop(struct mx_evidence **evidence); /* NULL is fine; sets NULL */
 
@@ -267,10 +269,12 @@ struct imap_endpoint {
 struct imap_evidence {
     atomic_uint references;
     uint8_t count;
-    struct imap_endpoint endpoints[IMAP_ENDPOINTS_MAX];
+    struct imap_endpoint *endpoints; /* owned */
     char *transcript; /* JSON array items, only when asked for; owned; may be NULL */
     uint64_t expires_ms;
 };
+/* One reference, and room for IMAP_ENDPOINTS_MAX endpoints. */
 struct imap_evidence *imap_evidence_new(void);
+void imap_evidence_fit(struct imap_evidence *evidence); /* nothing is added any more */
 struct imap_evidence *imap_evidence_keep(struct imap_evidence *evidence);
 void imap_evidence_drop(struct imap_evidence **evidence);

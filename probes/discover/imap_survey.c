@@ -114,6 +114,7 @@ static void finish(struct imap_survey *survey)
     struct imap_evidence *evidence = survey->evidence;
 
     survey->evidence = NULL;
+    imap_evidence_fit(evidence);
     evidence->expires_ms = loop_now_ms(survey->params.loop) +
                            (survey->shared.unsure ? LIFETIME_UNSURE_MS : LIFETIME_MS);
     if (survey->params.transcript)

@@ -1,7 +1,8 @@
 /* mx.c - who asks about which domain, and the answers kept by TTL.
  *
- * As in dns.c, a domain is one entry, whoever asks: RESTING, WORKING, READY. What is ready is
- * told by a timer of 0 ms, so nobody is called back from inside mx_lookup_start(). */
+ * As in dns.c, a domain is one entry, whoever asks: RESTING, QUEUED, WORKING, READY. What is ready
+ * is told by a timer of 0 ms, so nobody is called back from inside mx_lookup_start(). A burst of
+ * domains waits in the queue, before its budget begins. */
 #include "probes/mx/mx.h"
 
 #include <stdlib.h>
@@ -15,9 +16,14 @@
 #include "probes/base/text.h"
 #include "probes/mx/mx_job.h"
 
-enum { BUDGET_DEFAULT_MS = 4500, CACHE_ENTRIES_DEFAULT = 100000, BUSY_SKIPPED_MAX = 16 };
+enum {
+    BUDGET_DEFAULT_MS = 4500,
+    CACHE_ENTRIES_DEFAULT = 100000,
+    BUSY_SKIPPED_MAX = 16,
+    JOBS_MAX = 1000 /* domains looked up at once */
+};
 
-enum entry_state { ENTRY_RESTING, ENTRY_WORKING, ENTRY_READY };
+enum entry_state { ENTRY_RESTING, ENTRY_QUEUED, ENTRY_WORKING, ENTRY_READY };
 
 struct mx_lookup {
     struct mx_lookup **list; /* waiters, or those being told */
@@ -32,7 +38,7 @@ struct entry {
     struct mx_lookup *waiters, *told;
     struct mx_evidence *evidence; /* NULL: none yet */
     struct mx_job *job;
-    struct entry *prev, *next; /* in resolver->ready */
+    struct entry *prev, *next; /* in resolver->queue or ->ready */
     UT_hash_handle hh;         /* least recently asked first */
     char domain[];
 };
@@ -41,7 +47,8 @@ struct mx_resolver {
     struct mx_params params;
     struct loop_timer ready_timer;
     uint64_t random;
-    struct entry *entries, *ready;
+    struct entry *entries, *queue, *ready;
+    unsigned jobs;
 };
 
 /* --- entries ---------------------------------------------------------------------------- */
@@ -70,6 +77,8 @@ static void free_entry(struct entry *entry)
 {
     if (entry->state == ENTRY_READY)
         DL_DELETE(entry->resolver->ready, entry);
+    if (entry->state == ENTRY_QUEUED)
+        DL_DELETE(entry->resolver->queue, entry);
     mx_job_cancel(&entry->job);
     free_lookups(&entry->waiters);
     free_lookups(&entry->told);
@@ -136,6 +145,8 @@ static bool is_alive(const struct entry *entry)
 
 /* --- telling ------------------------------------------------------------------------------- */
 
+static void start_queued(struct mx_resolver *resolver);
+
 static void on_job_done(void *context, struct mx_evidence *evidence)
 {
     struct entry *entry = context;
@@ -143,7 +154,26 @@ static void on_job_done(void *context, struct mx_evidence *evidence)
     mx_evidence_drop(&entry->evidence);
     entry->evidence = evidence;
     entry->job = NULL;
+    entry->resolver->jobs--;
     set_ready(entry);
+    start_queued(entry->resolver);
+}
+
+/* Whom nobody waits for any more is not looked up. */
+static void start_queued(struct mx_resolver *resolver)
+{
+    while (resolver->queue != NULL && resolver->jobs < JOBS_MAX) {
+        struct entry *entry = resolver->queue;
+
+        DL_DELETE(resolver->queue, entry);
+        entry->state = ENTRY_RESTING;
+        if (entry->waiters == NULL)
+            continue;
+        entry->state = ENTRY_WORKING;
+        resolver->jobs++;
+        entry->job =
+            mx_job_start(&resolver->params, &resolver->random, entry->domain, on_job_done, entry);
+    }
 }
 
 /* Callbacks may look up and cancel as they like: whoever asks now waits in the other list. */
@@ -228,14 +258,14 @@ struct mx_lookup *mx_lookup_start(struct mx_resolver *resolver, const char *doma
     if (entry->state == ENTRY_RESTING && is_alive(entry)) {
         set_ready(entry);
     } else if (entry->state == ENTRY_RESTING) {
-        entry->state = ENTRY_WORKING;
-        entry->job =
-            mx_job_start(&resolver->params, &resolver->random, entry->domain, on_job_done, entry);
+        entry->state = ENTRY_QUEUED;
+        DL_APPEND(resolver->queue, entry);
+        start_queued(resolver);
     }
     return lookup;
 }
 
-/* The work itself goes on: its result is for the cache. */
+/* Work that has begun goes on: its result is for the cache. */
 void mx_lookup_cancel(struct mx_lookup **lookup)
 {
     struct mx_lookup *gone = *lookup;

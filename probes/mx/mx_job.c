@@ -48,7 +48,8 @@ struct mx_job {
     struct loop_timer timer;
     struct dns_query *mx_query;
     struct mx_evidence *evidence;
-    struct lookup lookups[MX_HOSTS_MAX][LOOKUP_COUNT];
+    struct lookup (*lookups)[LOOKUP_COUNT]; /* a row for each host, once they are known */
+    size_t row_count;
     unsigned pending;
     uint32_t ttl_s;
     mx_job_done_fn *done;
@@ -66,9 +67,10 @@ void mx_job_cancel(struct mx_job **job)
         return;
     loop_timer_stop(&gone->timer);
     dns_cancel(&gone->mx_query);
-    for (size_t i = 0; i < MX_HOSTS_MAX; i++)
+    for (size_t i = 0; i < gone->row_count; i++)
         for (size_t k = 0; k < LOOKUP_COUNT; k++)
             dns_cancel(&gone->lookups[i][k].query);
+    free(gone->lookups);
     mx_evidence_drop(&gone->evidence);
     free(gone->domain);
     free(gone);
@@ -118,6 +120,7 @@ static void finish(struct mx_job *job, enum mx_outcome outcome)
 
     if (outcome == MX_NO_DOMAIN || outcome == MX_NO_HOST || job->stage == STAGE_CONFIRM)
         forget_hosts(evidence);
+    mx_evidence_fit(evidence);
     evidence->outcome = outcome;
     evidence->expires_ms =
         loop_now_ms(job->params.loop) + (uint64_t)lifetime_s(job, outcome) * 1000u;
@@ -345,9 +348,17 @@ static void ask_address(struct mx_job *job, size_t host, size_t which)
     job->pending++;
 }
 
+/* All hosts are known: no row moves any more. */
+static void make_rows(struct mx_job *job)
+{
+    job->row_count = job->evidence->host_count;
+    job->lookups = mem_zeroed(job->row_count, sizeof(*job->lookups));
+}
+
 static void ask_addresses(struct mx_job *job)
 {
     job->stage = STAGE_ADDRESSES;
+    make_rows(job);
     for (size_t i = 0; i < job->evidence->host_count; i++)
         if (job->evidence->hosts[i].state != MX_HOST_BAD_NAME)
             for (size_t k = 0; k < LOOKUP_COUNT; k++)
@@ -451,6 +462,7 @@ static void on_mx(void *context, const struct dns_answer *answer)
         job->evidence->implicit = true;
         add_host(job->evidence, job->domain, 0);
         job->stage = STAGE_CONFIRM;
+        make_rows(job);
         ask_address(job, 0, LOOKUP_A);
         break;
     case DNS_FAILED:

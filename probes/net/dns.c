@@ -36,6 +36,7 @@ struct dns_query {
 struct dns_entry {
     struct dns *dns;
     enum entry_state state;
+    enum dns_type type;
     struct dns_query *waiters, *told;
     struct dns_answer *answer; /* one block with its records and strings; NULL: none yet */
     uint64_t expires_ms;
@@ -153,9 +154,16 @@ static struct dns_entry *add_entry(struct dns *dns, const char *key)
 /* --- answers ---------------------------------------------------------------------------------- */
 
 /* Failures are told to those who wait and forgotten: they say nothing about the name. */
-static bool is_worth_keeping(enum dns_status status)
+static bool is_about_the_name(enum dns_status status)
 {
     return status != DNS_FAILED && status != DNS_TIMED_OUT;
+}
+
+/* Whoever asks for MX or SRV remembers what follows from it, by the same TTL; hosts are shared. */
+static bool is_worth_keeping(const struct dns_entry *entry)
+{
+    return is_about_the_name(entry->answer->status) && entry->type != DNS_MX &&
+           entry->type != DNS_SRV;
 }
 
 static void on_fetched(void *context, struct dns_answer *answer)
@@ -166,7 +174,7 @@ static void on_fetched(void *context, struct dns_answer *answer)
     entry->answer = answer;
     entry->fetch = NULL;
     entry->expires_ms = loop_now_ms(entry->dns->loop);
-    if (is_worth_keeping(answer->status))
+    if (is_worth_keeping(entry))
         entry->expires_ms += (uint64_t)answer->ttl_s * 1000u;
     set_ready(entry);
 }
@@ -176,7 +184,7 @@ static uint32_t ttl_left(const struct dns_entry *entry)
     uint64_t now_ms = loop_now_ms(entry->dns->loop);
     uint64_t left_s = entry->expires_ms > now_ms ? (entry->expires_ms - now_ms + 999u) / 1000u : 0;
 
-    return is_worth_keeping(entry->answer->status) ? (uint32_t)left_s : entry->answer->ttl_s;
+    return is_worth_keeping(entry) ? (uint32_t)left_s : entry->answer->ttl_s;
 }
 
 /* Callbacks may ask and cancel as they like: whoever asks now waits in the other list. */
@@ -268,6 +276,7 @@ struct dns_query *dns_ask(struct dns *dns, const char *name, enum dns_type type,
     entry = find_entry(dns, key);
     if (entry == NULL)
         entry = add_entry(dns, key);
+    entry->type = type;
     *query = (struct dns_query){.entry = entry,
                                 .list = &entry->waiters,
                                 .done = done,

@@ -427,8 +427,11 @@ static void send_first(struct dns_fetch *fetch)
 
 static bool has_room(const struct dns_fetch *fetch)
 {
-    return dns_transport_outstanding(fetch->fetcher->servers[server_of_turn(fetch)].transport) <
-           DNS_OUTSTANDING_MAX;
+    const struct dns_fetcher *fetcher = fetch->fetcher;
+
+    return fetcher->credit > 0 &&
+           dns_transport_outstanding(fetcher->servers[server_of_turn(fetch)].transport) <
+               DNS_OUTSTANDING_MAX;
 }
 
 /* Where there is no room, the tick tries again. */
