@@ -4,6 +4,8 @@
 
 #include <utlist.h>
 
+#include "probes/base/mem.h"
+
 enum {
     CLEAR_MS = 24 * 3600 * 1000,
     REFUSED_TWICE_MS = 15 * 60 * 1000,
@@ -116,7 +118,9 @@ static void learn_from_end(struct lane_session *session, const struct smtp_sessi
         host->refused_ms = session_now_ms(session);
     if (end->end == SMTP_END_TLS && end->server != NULL) {
         host->clear_until_ms = session_now_ms(session) + CLEAR_MS;
-        host->broken_tls = end->server->tls;
+        if (host->broken_tls == NULL)
+            host->broken_tls = mem_new(struct tls_facts);
+        *host->broken_tls = end->server->tls;
     }
     if (end->end == SMTP_END_REPLY && end->reply.code == 421 && end->answered > 0 &&
         end->answered < host->recipients_per_session)

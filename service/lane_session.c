@@ -31,12 +31,15 @@ static void make_decoy(char out[DECOY_SIZE])
 
 static void compose_question(struct lane_session *session, const char *local)
 {
-    size_t length = strlen(local), domain_length = strlen(session->job->domain);
+    struct text question;
 
-    assert(length + 1 + domain_length < sizeof(session->question));
-    memcpy(session->question, local, length);
-    session->question[length] = '@';
-    memcpy(session->question + length + 1, session->job->domain, domain_length + 1);
+    text_init(&question, DECOY_SIZE + DNS_NAME_SIZE);
+    text_put(&question, local);
+    text_char(&question, '@');
+    text_put(&question, session->job->domain);
+    assert(!question.overflow);
+    free(session->question);
+    session->question = text_take(&question);
 }
 
 static enum smtp_next ask(struct lane_session *session, struct smtp_task *task)
@@ -129,8 +132,8 @@ static void session_opened(struct lane_session *session)
     session->host->opening--;
     session->host->refused_ms = 0;
     session->host->rest_ms = session_config(session)->lane_rest_ms;
-    if (session->in_clear && server != NULL)
-        server->tls = session->host->broken_tls;
+    if (session->in_clear && server != NULL && session->host->broken_tls != NULL)
+        server->tls = *session->host->broken_tls;
 }
 
 static bool must_pause(struct lane_session *session)
@@ -187,6 +190,7 @@ void lane_session_free(struct lane_session *session)
     if (session->transcript != NULL)
         text_free(session->transcript);
     free(session->transcript);
+    free(session->question);
     free(session);
 }
 

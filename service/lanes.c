@@ -180,6 +180,7 @@ static void lane_free(struct lane *lane)
 
         lane->hosts = host->next;
         free(host->name);
+        free(host->broken_tls);
         free(host);
     }
     free(lane);

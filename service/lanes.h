@@ -25,7 +25,7 @@ struct lane_host {
     uint32_t rest_ms;            /* the next rest; doubles */
     uint64_t refused_ms;         /* when port 25 was first refused; 0 = never */
     uint64_t clear_until_ms;     /* STARTTLS is broken here: speak in clear until then */
-    struct tls_facts broken_tls; /* what was seen when it broke */
+    struct tls_facts *broken_tls; /* what was seen when it broke; owned; NULL: never */
 };
 
 struct lane {
@@ -71,7 +71,7 @@ struct lane_session {
     bool paused;  /* the pause before the next recipient is over */
     uint32_t recipients, rejects;
     struct loop_timer gap;
-    char question[DECOY_SIZE + DNS_NAME_SIZE]; /* decoy or postmaster address in use */
+    char *question; /* decoy or postmaster address in use; owned */
 };
 
 struct lanes {
