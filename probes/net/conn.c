@@ -228,15 +228,12 @@ static void keep_partial(struct conn *conn, const char *bytes, size_t length)
     conn->partial_length = (uint32_t)needed;
 }
 
-/* `line` without LF. False when reading must stop: closed, over, or TLS has begun. */
+/* `line` without LF, its length checked. False when reading must stop: closed, over, or TLS
+ * has begun. */
 static bool deliver_line(struct conn *conn, const char *line, size_t length)
 {
     if (length > 0 && line[length - 1] == '\r')
         length--;
-    if (length > conn->line_max) {
-        tell(conn, CONN_LINE_TOO_LONG);
-        return false;
-    }
     conn->spoken = true;
     conn->handler->on_line(conn->context, line, length);
     return conn->state == STATE_OPEN;
@@ -260,7 +257,7 @@ static bool deliver_joined(struct conn *conn, const char *rest, size_t length)
     return go_on;
 }
 
-/* Is an unfinished line of `length` octets, the last of them `last`, already too long? */
+/* A line of `length` octets so far, the last of them `last`: a CR may yet belong to its end. */
 static bool too_long(const struct conn *conn, size_t length, char last)
 {
     return length > (size_t)conn->line_max + (last == '\r' ? 1 : 0);

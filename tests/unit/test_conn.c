@@ -33,6 +33,7 @@ enum habit {
     LISTEN,             /* only listens */
     TALK,               /* sends "hello" when connected */
     STARTTLS,           /* begins TLS at the line "go", then sends "hello" */
+    STARTTLS_SLOWLY,    /* the same, and what follows "go" has time to arrive */
     IMPLICIT_TLS,       /* begins TLS when connected, then sends "hello" */
     LEGACY_TLS,         /* the same in the legacy context */
     CLOSE_AT_LINE,      /* conn_close() inside on_line */
@@ -128,8 +129,11 @@ static void on_line(void *context, const char *line, size_t length)
     note(client, "line", line, length);
     if (client->habit == CLOSE_AT_LINE)
         close_now(client, false);
-    else if (client->habit == STARTTLS && length == 2 && memcmp(line, "go", 2) == 0)
+    else if ((client->habit == STARTTLS || client->habit == STARTTLS_SLOWLY) && length == 2 &&
+             memcmp(line, "go", 2) == 0)
         conn_start_tls(client->conn, tls, "mx.example.test", false);
+    if (client->habit == STARTTLS_SLOWLY)
+        poll(NULL, 0, 50);
 }
 
 static const struct conn_handler handler = {on_event, on_line};
@@ -261,6 +265,10 @@ static const struct dialogue {
      STARTTLS,
      "connected line:go tls_failed",
      {SEND("go\r\n250"), HOLD}},
+    {"octets soon after the STARTTLS reply",
+     STARTTLS_SLOWLY,
+     "connected line:go tls_failed",
+     {PIECES("go\r\n250 injected\r\n"), HOLD}},
     {"plain text instead of a handshake",
      IMPLICIT_TLS,
      "connected tls_failed",
@@ -304,6 +312,10 @@ static void test_findings(void **state)
         struct line_step script[4];
     } cases[] = {
         {"injection", STARTTLS, TLS_FINDING_STARTTLS_INJECTION, {SEND("go\r\n250 x\r\n"), HOLD}},
+        {"injection, a little late",
+         STARTTLS_SLOWLY,
+         TLS_FINDING_STARTTLS_INJECTION,
+         {PIECES("go\r\n250 x\r\n"), HOLD}},
         {"not TLS at all", IMPLICIT_TLS, TLS_FINDING_HANDSHAKE_FAILED, {SEND("* OK\r\n"), HOLD}},
         {"closed", STARTTLS, TLS_FINDING_HANDSHAKE_FAILED, {SEND("go\r\n"), WAIT, END}},
     };

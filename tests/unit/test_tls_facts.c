@@ -283,6 +283,23 @@ static void test_server_that_forgot(void **state)
     SSL_CTX_free(second);
 }
 
+/* A server that breaks off when offered its session gets a full handshake next time. */
+static void test_broken_resumption_is_forgotten(void **state)
+{
+    static const struct line_step breaks_off[] = {{STEP_WAIT, NULL, 0}, {STEP_END, NULL, 0}};
+    SSL_CTX *context = test_certs_server(certs, CERT_GOOD, "mx.example.test");
+    struct line_server *server;
+
+    (void)state;
+    visit_server(context, "mx.example.test", false);
+    assert_int_equal(tls_client_remembered(tls), 1);
+    server = line_server_start(breaks_off, NULL, 1);
+    visit_port(line_server_port(server), "mx.example.test", false);
+    line_server_stop(&server);
+    assert_int_equal(tls_client_remembered(tls), 0);
+    SSL_CTX_free(context);
+}
+
 static void test_sessions_are_bounded(void **state)
 {
     SSL_CTX *context = test_certs_server(certs, CERT_GOOD, "*.example.test");
@@ -395,6 +412,7 @@ int main(void)
         TEST(test_server_that_forgot),
         TEST(test_sessions_are_bounded),
         TEST(test_sessions_grow_old),
+        TEST(test_broken_resumption_is_forgotten),
         TEST(test_anchors),
         TEST(test_sigpipe_does_not_kill),
     };
