@@ -55,17 +55,18 @@ struct check_run {
     size_t submitted, printed;
     size_t by_status[STATUS_COUNT];
 
-    bool colours, progress;
+    bool colours, progress, progress_shown;
     uint64_t begun_ms;
     struct loop_timer tick;
 };
 
 /* --- output ------------------------------------------------------------------------- */
 
-static void clear_progress(const struct check_run *run)
+static void clear_progress(struct check_run *run)
 {
-    if (run->progress)
+    if (run->progress_shown)
         fputs("\r\033[K", stderr);
+    run->progress_shown = false;
 }
 
 static void show_progress(void *context)
@@ -77,6 +78,7 @@ static void show_progress(void *context)
             run->submitted - run->printed,
             past_ms > 0 ? 1000.0 * (double)run->printed / (double)past_ms : 0);
     fflush(stderr);
+    run->progress_shown = true;
     loop_timer_start(&run->tick, PROGRESS_MS);
 }
 

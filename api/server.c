@@ -159,7 +159,10 @@ static struct client *client_open(struct server *server, struct MHD_Connection *
         client->next->link = &client->next;
     server->clients = client;
     loop_timer_init(&client->timer, server->loop, on_client_time_up, client);
-    client_enter(client, CLIENT_READING, server->config->request_timeout_ms);
+    client_enter(client, CLIENT_READING,
+                 client->surplus && server->config->request_timeout_ms > SURPLUS_MS
+                     ? SURPLUS_MS
+                     : server->config->request_timeout_ms);
     return client;
 }
 
