@@ -297,6 +297,8 @@ static bool answer(struct fake_dns *fake, const struct question *asked, struct w
         rcode = 2;
     else if (habit == FAKE_REFUSED)
         rcode = 5;
+    else if (habit == FAKE_NO_OPT && asked->edns_size > 0)
+        rcode = 1;
     else if (habit == FAKE_FILTERED || habit == FAKE_DENIED)
         rcode = 3;
     else if (habit == FAKE_TRUNCATED && !asked->tcp)
@@ -307,7 +309,8 @@ static bool answer(struct fake_dns *fake, const struct question *asked, struct w
         rcode = put_answers(fake, out, asked, habit);
     if (habit == FAKE_AUTHENTIC && (asked->flags & FLAG_AD) != 0)
         flags |= FLAG_AD;
-    if (asked->edns_size > 0 && !fake->without_edns && habit != FAKE_GARBAGE)
+    if (asked->edns_size > 0 && !fake->without_edns && habit != FAKE_GARBAGE &&
+        habit != FAKE_NO_OPT)
         put_opt(out, habit == FAKE_FILTERED ? 15 : -1);
     if (!asked->tcp && out->length > UDP_SIZE_MAX) {
         out->length = asked->length;

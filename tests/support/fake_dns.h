@@ -17,6 +17,7 @@ enum fake_dns_habit {
     FAKE_TRUNCATED,   /* TC over UDP, whole over TCP */
     FAKE_FILTERED,    /* NXDOMAIN with extended error 15 */
     FAKE_AUTHENTIC,   /* AD set, if the question asked for it */
+    FAKE_NO_OPT,      /* FORMERR to questions with OPT, no OPT in answers */
     FAKE_ONE_CNAME,   /* gives one CNAME and leaves the rest to the asker */
     FAKE_DENIED,      /* NXDOMAIN, whatever there is */
     FAKE_NO_SOA,      /* negative answers without SOA */

@@ -443,6 +443,24 @@ static void test_source_address(void **state)
     conn_close(&stranger.conn, false);
 }
 
+/* Over IPv6, as far as this host has it: a refusal comes from the right address family. */
+static void test_ipv6(void **state)
+{
+    static struct ip_networks allowed;
+    struct client client = {.habit = LISTEN};
+    struct conn_params params = params_for(&client, 1);
+
+    (void)state;
+    assert_true(ip_networks_parse("::1/128", &allowed));
+    assert_true(ip_parse("::1", &params.address));
+    params.allowed = &allowed;
+    client.conn = conn_open(&params);
+    run_to_end(&client);
+    if (strcmp(client.trace, "unreachable") != 0) /* no IPv6 at all */
+        expect("::1, port 1", &client, "refused");
+    conn_close(&client.conn, false);
+}
+
 static void test_out_of_descriptors(void **state)
 {
     struct client client = {.habit = LISTEN};
@@ -566,6 +584,7 @@ int main(void)
         cmocka_unit_test(test_timeout),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_source_address),
+        cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_out_of_descriptors),
         cmocka_unit_test(test_too_much_pending),
         cmocka_unit_test(test_close_before_anything),

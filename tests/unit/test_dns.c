@@ -614,6 +614,22 @@ static void test_nobody_there(void **state)
     fake = fake_dns_new(loop);
 }
 
+/* One FORMERR makes c-ares give up EDNS for the whole channel: the next one has it again. */
+static void test_edns_comes_back(void **state)
+{
+    char name[32];
+
+    (void)state;
+    fake_dns_behave(fake, "old.test", 0, FAKE_NO_OPT, 0);
+    for (int i = 0; i < 520; i++) {
+        snprintf(name, sizeof name, "n%d.test", i);
+        look_up(name, DNS_A);
+        if (i == 0)
+            assert_int_equal(look_up("old.test", DNS_A).status, DNS_NO_NAME);
+    }
+    assert_int_equal(fake_dns_last_edns_size(fake), 1232);
+}
+
 static void test_without_edns(void **state)
 {
     (void)state;
@@ -647,6 +663,7 @@ int main(void)
         TEST(test_failover),
         TEST(test_dead_server_is_left_alone),
         TEST(test_nobody_there),
+        TEST(test_edns_comes_back),
         TEST(test_without_edns),
     };
 
