@@ -46,11 +46,11 @@ static bool disposable_mx(const struct check *check)
            insight_mx_disposable(check->mx->hosts[0].name);
 }
 
-struct verdict check_verdict(const struct check *check, const struct address *address,
-                             const struct address_insight *insight, bool deadline)
+static struct verdict_input input_of(const struct check *check, const struct address *address,
+                                     const struct address_insight *insight, bool deadline)
 {
     bool suppressed = address->valid && !check->domain_only && operator_suppresses(address);
-    struct verdict_input input = {
+    return (struct verdict_input){
         .address = address,
         .insight = insight,
         .mx = check->mx,
@@ -61,6 +61,12 @@ struct verdict check_verdict(const struct check *check, const struct address *ad
         .progress = progress_of(check),
         .deadline = deadline,
     };
+}
+
+struct verdict check_verdict(const struct check *check, const struct address *address,
+                             const struct address_insight *insight, bool deadline)
+{
+    struct verdict_input input = input_of(check, address, insight, deadline);
 
     return verdict_decide(&input);
 }
@@ -121,7 +127,8 @@ struct verify_answer *check_answer(struct check *check, const struct engine_tick
     struct verify_answer *answer = mem_new(struct verify_answer);
 
     check_parse(check, &address, &insight);
-    struct verdict verdict = check_verdict(check, &address, &insight, deadline);
+    struct verdict_input input = input_of(check, &address, &insight, deadline);
+    struct verdict verdict = verdict_decide(&input);
     bool allowlisted = address.valid && operator_allows(&address);
     struct policy_input policy = {.verdict = &verdict,
                                   .flags = policy_flags(&insight),
@@ -147,14 +154,16 @@ struct verify_answer *check_answer(struct check *check, const struct engine_tick
         .policy = ticket->policy != NULL ? ticket->policy->name : NULL,
         .allowlisted = allowlisted,
         .complete = answer->complete,
-        .parked_mx = parked(check),
+        .parked_mx = input.parked_mx,
+        .stop = input.stop,
+        .in_progress = deadline ? input.progress : PROGRESS_ENDED,
         .disposable_mx = disposable_mx(check),
         .retry_after_s = retry_after(check, &verdict),
         .checked_at_s = check->checked_at_s,
         .expires_at_s = expiry(check, &verdict),
         .from_cache = check->from_cache,
         .mx = check->mx,
-        .smtp = check->evidence != NULL ? check->evidence : check->interim,
+        .smtp = input.smtp,
         .imap = check->imap_evidence,
         .provider = check->provider,
         .tries = check->tries,

@@ -6,6 +6,7 @@
 #include "probes/base/clock.h"
 #include "probes/base/mem.h"
 #include "probes/base/text.h"
+#include "service/document_shape.h"
 
 enum { DOCUMENT_MAX = 512 * 1024, SLOW_GREETING_MS = 5000 };
 
@@ -112,7 +113,8 @@ static void json_attempts(struct text *out, const struct smtp_evidence *smtp)
         json_string(out, "address", ip_format(&attempt->address, address));
         json_string(out, "stage", smtp_stage_name(attempt->stage));
         json_string(out, "end",
-                    attempt->end == SMTP_END_NONE ? "answered" : smtp_end_name(attempt->end));
+                    attempt->end == SMTP_END_NONE ? DOCUMENT_ANSWERED
+                                                  : smtp_end_name(attempt->end));
         if (attempt->code != 0)
             json_integer(out, "code", attempt->code);
         else
@@ -124,9 +126,13 @@ static void json_attempts(struct text *out, const struct smtp_evidence *smtp)
     json_close(out, ']');
 }
 
+static bool known_source(const struct smtp_server *server)
+{
+    return server != NULL && server->ours.family != 0;
+}
+
 static void json_smtp(struct text *out, const struct smtp_evidence *smtp)
 {
-    static const char *const controls[] = {NULL, "clear", "refused_alike", "undecided"};
     char address[IP_TEXT_SIZE];
 
     if (smtp == NULL || smtp->attempt_count == 0) {
@@ -138,6 +144,7 @@ static void json_smtp(struct text *out, const struct smtp_evidence *smtp)
     json_open(out, "smtp", '{');
     json_string(out, "host", deciding->host);
     json_string(out, "address", ip_format(&deciding->address, address));
+    json_string(out, "source", known_source(server) ? ip_format(&server->ours, address) : NULL);
     json_string(out, "banner", server != NULL ? server->banner : NULL);
     json_string(out, "software", server != NULL ? server->software : NULL);
     if (server != NULL && server->extensions != NULL)
@@ -150,7 +157,9 @@ static void json_smtp(struct text *out, const struct smtp_evidence *smtp)
         json_null(out, "tls");
     json_reply(out, "recipient", &smtp->recipient);
     json_reply(out, "decoy", &smtp->decoy);
-    json_string(out, "control", controls[smtp->control]);
+    json_string(out, "decoy_outcome", document_decoys[smtp->decoy_outcome]);
+    json_string(out, "control", document_controls[smtp->control]);
+    json_bool(out, "refused_before", smtp->refused_before);
     json_attempts(out, smtp);
     json_close(out, '}');
 }
@@ -159,8 +168,6 @@ static void json_smtp(struct text *out, const struct smtp_evidence *smtp)
 
 static void json_mx_host(struct text *out, const struct mx_evidence *mx, const struct mx_host *host)
 {
-    static const char *const states[] = {"ok", "bad_name", "no_address", "private_address",
-                                         "unknown"};
     char address[IP_TEXT_SIZE];
 
     json_open(out, NULL, '{');
@@ -170,7 +177,7 @@ static void json_mx_host(struct text *out, const struct mx_evidence *mx, const s
     for (size_t i = 0; i < host->address_count; i++)
         json_string(out, NULL, ip_format(&mx->addresses[host->first_address + i], address));
     json_close(out, ']');
-    json_string(out, "state", states[host->state]);
+    json_string(out, "state", document_mx_states[host->state]);
     json_bool(out, "alias", host->alias);
     json_bool(out, "dnssec", host->authentic);
     json_close(out, '}');
@@ -233,7 +240,11 @@ static void json_imap(struct text *out, const struct imap_evidence *imap)
 static void domain_members(struct text *out, const struct document *document)
 {
     const struct provider *provider = document->provider;
+    const char *dns = document->mx != NULL  ? mx_outcome_name(document->mx->outcome)
+                      : document->complete ? NULL /* decided without it */
+                                           : mx_outcome_name(MX_PENDING);
 
+    json_string(out, "dns", dns);
     json_string(out, "provider", provider != NULL ? provider->key : "other");
     json_string(out, "gateway", provider != NULL && provider->gateway ? provider->key : NULL);
     json_mx(out, document->mx);
@@ -438,6 +449,8 @@ char *document_verdict(const struct document *document, size_t *length)
         json_close(&out, '}');
         if (document->try_count > 0)
             json_tries(&out, document);
+        json_string(&out, "stop", document_stops[document->stop]);
+        json_string(&out, "in_progress", document_progresses[document->in_progress]);
         json_timings(&out, document);
         json_string(&out, "ruleset", VERDICT_RULESET);
         json_string(&out, "lists_version", insight_lists_version());
@@ -456,8 +469,6 @@ char *document_domain(const struct document *document, size_t *length)
     json_open(&out, NULL, '{');
     json_string(&out, "domain", document->address->domain);
     json_string(&out, "domain_ascii", document->address->domain_ascii);
-    json_string(&out, "dns",
-                document->mx != NULL ? mx_outcome_name(document->mx->outcome) : "pending");
     json_bool(&out, "complete", document->complete);
     domain_members(&out, document);
     json_flag(&out, "disposable", true, document->insight->disposable);

@@ -25,6 +25,8 @@ struct document {
     bool allowlisted, suppressed;
     bool complete;
     bool parked_mx, disposable_mx;
+    enum check_stop stop;
+    enum check_progress in_progress; /* the layer still at work when the answer was due */
     int64_t retry_after_s; /* -1 = null */
     int64_t checked_at_s, expires_at_s;
     unsigned from_cache;

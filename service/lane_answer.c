@@ -208,36 +208,6 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
     }
 }
 
-static enum decoy_outcome decoy_outcome(const struct smtp_answer *answer)
-{
-    switch (answer->reply.class) {
-    case REPLY_ACCEPTED:
-        return DECOY_ACCEPTED;
-    case REPLY_MAILBOX_NOT_FOUND:
-    case REPLY_MAILBOX_DISABLED:
-    case REPLY_MAILBOX_MOVED:
-    case REPLY_MAILBOX_ABANDONED:
-    case REPLY_RELAY_DENIED:
-    case REPLY_REJECTED_UNCLEAR:
-        return answer->stage == SMTP_STAGE_RCPT ? DECOY_REJECTED : DECOY_UNDECIDED;
-    case REPLY_NONE:
-    case REPLY_MAILBOX_FULL:
-    case REPLY_MAILBOX_RESTRICTED:
-    case REPLY_MAILBOX_RATE_LIMITED:
-    case REPLY_GREYLISTED:
-    case REPLY_TEMPORARY_FAILURE:
-    case REPLY_PROBE_BLOCKED:
-    case REPLY_SENDER_REJECTED:
-    case REPLY_TLS_REQUIRED:
-    case REPLY_HOST_NO_MAIL:
-    case REPLY_EAI_NOT_SUPPORTED:
-    case REPLY_PROTOCOL_ERROR:
-    case REPLY_CLASS_COUNT:
-        break;
-    }
-    return DECOY_UNDECIDED;
-}
-
 static void remember_decoy(struct domain_memory *domain, enum decoy_outcome outcome,
                            const struct smtp_reply_facts *reply, uint64_t at_ms,
                            uint32_t greylist_s)
@@ -285,7 +255,8 @@ static void decoy_answered(struct lane_session *session, const struct smtp_answe
 
     session->job = NULL;
     job->evidence->decoy_ms = answer->took_ms;
-    lane_settle_decoy(session, job, decoy_outcome(answer), &answer->reply);
+    lane_settle_decoy(session, job, verdict_decoy_outcome(answer->reply.class, answer->stage),
+                      &answer->reply);
 }
 
 static void control_answered(struct lane_session *session, const struct smtp_answer *answer)

@@ -144,6 +144,38 @@ static bool accepted(const struct verdict_input *in)
     return deciding_class(in) == REPLY_ACCEPTED;
 }
 
+/* --- what is learned from a decoy --- */
+
+enum decoy_outcome verdict_decoy_outcome(enum reply_class class, enum smtp_stage stage)
+{
+    switch (class) {
+    case REPLY_ACCEPTED:
+        return DECOY_ACCEPTED;
+    case REPLY_MAILBOX_NOT_FOUND:
+    case REPLY_MAILBOX_DISABLED:
+    case REPLY_MAILBOX_MOVED:
+    case REPLY_MAILBOX_ABANDONED:
+    case REPLY_RELAY_DENIED:
+    case REPLY_REJECTED_UNCLEAR:
+        return stage == SMTP_STAGE_RCPT ? DECOY_REJECTED : DECOY_UNDECIDED;
+    case REPLY_NONE:
+    case REPLY_MAILBOX_FULL:
+    case REPLY_MAILBOX_RESTRICTED:
+    case REPLY_MAILBOX_RATE_LIMITED:
+    case REPLY_GREYLISTED:
+    case REPLY_TEMPORARY_FAILURE:
+    case REPLY_PROBE_BLOCKED:
+    case REPLY_SENDER_REJECTED:
+    case REPLY_TLS_REQUIRED:
+    case REPLY_HOST_NO_MAIL:
+    case REPLY_EAI_NOT_SUPPORTED:
+    case REPLY_PROTOCOL_ERROR:
+    case REPLY_CLASS_COUNT:
+        break;
+    }
+    return DECOY_UNDECIDED;
+}
+
 /* --- rows ------------------------------------------------------------------------ */
 
 struct outcome {

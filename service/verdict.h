@@ -180,5 +180,7 @@ struct verdict {
 
 /* Pure: same input, same verdict. */
 struct verdict verdict_decide(const struct verdict_input *input);
+/* What a reply to the decoy tells about the domain. */
+enum decoy_outcome verdict_decoy_outcome(enum reply_class class, enum smtp_stage stage);
 /* Which attempt decides: the one that got furthest, ties by order. */
 uint8_t verdict_deciding_attempt(const struct smtp_evidence *evidence);
