@@ -112,6 +112,15 @@ static bool find_route(struct exchange *exchange, const char *method)
     return true;
 }
 
+/* The authority of an absolute target must be what Host says: one of the two was checked. */
+static bool authority_agrees(const char *target, const char *host)
+{
+    if (!text_starts_nocase(target, "http://"))
+        return true;
+    target += strlen("http://");
+    return strcspn(target, "/?") == strlen(host) && strncmp(target, host, strlen(host)) == 0;
+}
+
 /* auth=off serves this machine only, and no page of another site. */
 static bool check_origin(struct exchange *exchange)
 {
@@ -119,9 +128,7 @@ static bool check_origin(struct exchange *exchange)
 
     if (!auth_is_off(exchange->server->auth))
         return true;
-    if (!auth_host_is_local(host) ||
-        (text_starts_nocase(exchange->target, "http://") &&
-         strncmp(exchange->target + strlen("http://"), host, strlen(host)) != 0)) {
+    if (!auth_host_is_local(host) || !authority_agrees(exchange->target, host)) {
         exchange_answer_code(exchange, PROBLEM_ORIGIN_REFUSED,
                              "with auth=off the Host must be localhost, 127.0.0.1 or [::1]");
         return false;

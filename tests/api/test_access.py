@@ -104,8 +104,10 @@ class Local(ServiceCase):
                         self.assertProblem(response, 403, "origin_refused")
 
     def test_absolute_target_of_another_host(self):
-        response = self.service.ask(request("GET", "http://evil.example/v1/policies"))
-        self.assertProblem(response, 403, "origin_refused")
+        for target in ("http://evil.example/v1/policies", "http://localhost.evil.example/v1/policies",
+                       "http://localhos/v1/policies", "http:///v1/policies"):
+            self.assertProblem(self.service.ask(request("GET", target)), 403, "origin_refused")
+        self.assertEqual(self.service.ask(request("GET", "http://localhost/v1/policies")).status, 200)
 
     def test_origins(self):
         for name, value, fine in (
