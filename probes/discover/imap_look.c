@@ -134,9 +134,15 @@ static void on_address(void *context, const struct dns_answer *answer);
 
 static void ask_address(struct imap_look *look, enum dns_type type)
 {
+    struct dns *dns = look->shared->params->dns;
+    const char *host = look->candidate->host;
+
     look->state = IMAP_LOOK_RESOLVING;
     look->asked = type;
-    look->query = dns_ask(look->shared->params->dns, look->candidate->host, type, on_address, look);
+    /* a name made up for this domain is of no use to another */
+    look->query = look->candidate->source == SOURCE_GUESS
+                      ? dns_ask_once(dns, host, type, on_address, look)
+                      : dns_ask(dns, host, type, on_address, look);
 }
 
 static void on_address(void *context, const struct dns_answer *answer)

@@ -259,7 +259,7 @@ static struct dns_query *ask_srv(struct imap_survey *survey, const char *service
 
     if (snprintf(name, sizeof(name), "%s._tcp.%s", service, survey->name) > DNS_NAME_SIZE - 3)
         return NULL;
-    return dns_ask(survey->params.dns, name, DNS_SRV, done, survey);
+    return dns_ask_once(survey->params.dns, name, DNS_SRV, done, survey);
 }
 
 /* A domain that does not exist has nothing below it (RFC 8020). */

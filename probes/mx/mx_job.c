@@ -500,6 +500,6 @@ struct mx_job *mx_job_start(const struct mx_params *params, uint64_t *random, co
     job->deadline_ms = loop_now_ms(params->loop) + params->budget_ms;
     loop_timer_init(&job->timer, params->loop, on_budget, job);
     loop_timer_start(&job->timer, params->budget_ms);
-    job->mx_query = dns_ask(params->dns, domain, DNS_MX, on_mx, job);
+    job->mx_query = dns_ask_once(params->dns, domain, DNS_MX, on_mx, job);
     return job;
 }

@@ -36,7 +36,7 @@ struct dns_query {
 struct dns_entry {
     struct dns *dns;
     enum entry_state state;
-    enum dns_type type;
+    bool wanted; /* somebody asked for an answer that is kept */
     struct dns_query *waiters, *told;
     struct dns_answer *answer; /* one block with its records and strings; NULL: none yet */
     uint64_t expires_ms;
@@ -154,16 +154,10 @@ static struct dns_entry *add_entry(struct dns *dns, const char *key)
 /* --- answers ---------------------------------------------------------------------------------- */
 
 /* Failures are told to those who wait and forgotten: they say nothing about the name. */
-static bool is_about_the_name(enum dns_status status)
-{
-    return status != DNS_FAILED && status != DNS_TIMED_OUT;
-}
-
-/* Whoever asks for MX or SRV remembers what follows from it, by the same TTL; hosts are shared. */
 static bool is_worth_keeping(const struct dns_entry *entry)
 {
-    return is_about_the_name(entry->answer->status) && entry->type != DNS_MX &&
-           entry->type != DNS_SRV;
+    return entry->wanted && entry->answer->status != DNS_FAILED &&
+           entry->answer->status != DNS_TIMED_OUT;
 }
 
 static void on_fetched(void *context, struct dns_answer *answer)
@@ -264,8 +258,8 @@ static bool is_fresh(const struct dns_entry *entry)
     return entry->answer != NULL && entry->expires_ms > loop_now_ms(entry->dns->loop);
 }
 
-struct dns_query *dns_ask(struct dns *dns, const char *name, enum dns_type type, dns_done_fn *done,
-                          void *context)
+static struct dns_query *ask(struct dns *dns, const char *name, enum dns_type type, bool keep,
+                             dns_done_fn *done, void *context)
 {
     char key[KEY_SIZE];
     struct dns_query *query = mem_new(struct dns_query);
@@ -276,7 +270,7 @@ struct dns_query *dns_ask(struct dns *dns, const char *name, enum dns_type type,
     entry = find_entry(dns, key);
     if (entry == NULL)
         entry = add_entry(dns, key);
-    entry->type = type;
+    entry->wanted = entry->wanted || keep;
     *query = (struct dns_query){.entry = entry,
                                 .list = &entry->waiters,
                                 .done = done,
@@ -294,6 +288,18 @@ struct dns_query *dns_ask(struct dns *dns, const char *name, enum dns_type type,
             dns_fetch_start(dns->fetcher, strchr(entry->key, ' ') + 1, type, on_fetched, entry);
     }
     return query;
+}
+
+struct dns_query *dns_ask(struct dns *dns, const char *name, enum dns_type type, dns_done_fn *done,
+                          void *context)
+{
+    return ask(dns, name, type, true, done, context);
+}
+
+struct dns_query *dns_ask_once(struct dns *dns, const char *name, enum dns_type type,
+                               dns_done_fn *done, void *context)
+{
+    return ask(dns, name, type, false, done, context);
 }
 
 /* The question itself goes on: its answer is for the cache. */

@@ -70,6 +70,10 @@ void dns_free(struct dns **dns); /* outstanding questions are cancelled: no call
 
 /* `name`: A-labels without final dot, at most 253 octets. */
 struct dns_query *dns_ask(struct dns *dns, const char *name, enum dns_type type, dns_done_fn *done, void *context);
+/* The same for names that nobody else will ask for: who asks remembers what follows from the answer, the cache
+ * does not. */
+struct dns_query *dns_ask_once(struct dns *dns, const char *name, enum dns_type type, dns_done_fn *done,
+                               void *context);
 void dns_cancel(struct dns_query **query); /* sets NULL; NULL is fine */
 
 struct dns_counters {

@@ -365,6 +365,30 @@ static void test_cache(void **state)
     assert_int_equal(dns_counters(dns).sent, 3);
 }
 
+/* Told to all who wait, kept for nobody; one wish to keep it is enough. */
+static void test_asked_once(void **state)
+{
+    struct result results[3];
+
+    (void)state;
+    fake_dns_add(fake, "a.test 300 A 192.0.2.1");
+    fake_dns_add(fake, "b.test 300 A 192.0.2.2");
+    for (unsigned i = 0; i < 2; i++) {
+        results[i] = (struct result){.calls = 0};
+        results[i].query = dns_ask_once(dns, "a.test", DNS_A, on_answer, &results[i]);
+    }
+    results[2] = (struct result){.calls = 0};
+    results[2].query = dns_ask_once(dns, "b.test", DNS_A, on_answer, &results[2]);
+    assert_false(look_up("b.test", DNS_A).calls == 0);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(results[i].calls, 1);
+        assert_int_equal(results[i].ttl_s, 300);
+    }
+    assert_int_equal(fake_dns_heard(fake, NULL, 0), 2);
+    assert_false(look_up("a.test", DNS_A).from_cache);
+    assert_true(look_up("b.test", DNS_A).from_cache);
+}
+
 static void test_failures_are_not_kept(void **state)
 {
     (void)state;
@@ -614,20 +638,29 @@ static void test_nobody_there(void **state)
     fake = fake_dns_new(loop);
 }
 
-/* One FORMERR makes c-ares give up EDNS for the whole channel: the next one has it again. */
+/* After one FORMERR c-ares takes no answer above 512 octets over UDP on that channel. The next
+ * channel does again. */
 static void test_edns_comes_back(void **state)
 {
-    char name[32];
+    char record[500], name[32];
+    int start = snprintf(record, sizeof record, "big.test 300 TXT ");
 
     (void)state;
+    memset(record + start, 'x', sizeof record - (size_t)start - 1);
+    record[sizeof record - 1] = '\0';
+    fake_dns_add(fake, record);
+    fake_dns_add(fake, "big.test 300 TXT and a little more to come above 512 octets together");
     fake_dns_behave(fake, "old.test", 0, FAKE_NO_OPT, 0);
+    assert_int_equal(look_up("old.test", DNS_A).status, DNS_NO_NAME);
     for (int i = 0; i < 520; i++) {
         snprintf(name, sizeof name, "n%d.test", i);
         look_up(name, DNS_A);
-        if (i == 0)
-            assert_int_equal(look_up("old.test", DNS_A).status, DNS_NO_NAME);
     }
-    assert_int_equal(fake_dns_last_edns_size(fake), 1232);
+    fake_dns_behave(fake, "late.test", 0, FAKE_NO_OPT, 0);
+    assert_int_equal(look_up("late.test", DNS_A).status, DNS_NO_NAME);
+    look_up("n.test", DNS_A);
+    assert_int_equal(look_up("big.test", DNS_TXT).count, 2);
+    assert_int_equal(fake_dns_heard_over_tcp(fake), 0);
 }
 
 static void test_without_edns(void **state)
@@ -652,6 +685,7 @@ int main(void)
         TEST(test_answer_after_a_lost_one),
         TEST(test_names_that_cannot_be_asked),
         TEST(test_cache),
+        TEST(test_asked_once),
         TEST(test_failures_are_not_kept),
         TEST(test_answers_expire),
         TEST(test_cache_is_bounded),

@@ -103,6 +103,12 @@ struct dns_query *dns_ask(struct dns *dns, const char *name, enum dns_type type,
     return query;
 }
 
+struct dns_query *dns_ask_once(struct dns *dns, const char *name, enum dns_type type,
+                               dns_done_fn *done, void *context)
+{
+    return dns_ask(dns, name, type, done, context);
+}
+
 void dns_cancel(struct dns_query **query)
 {
     if (*query == NULL)
