@@ -22,7 +22,7 @@ ENV DEBIAN_FRONTEND=noninteractive
 COPY --from=build /src/packages /tmp/packages
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends ca-certificates $(cat /tmp/packages) \
- && rm -rf /var/lib/apt/lists/* /tmp/packages \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /tmp/packages \
  && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin vrfyd \
  && install -d -o vrfyd -g vrfyd -m 0700 /data
 COPY --from=build /src/build/vrfyd /usr/local/bin/vrfyd

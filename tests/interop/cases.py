@@ -83,7 +83,8 @@ POSTFIX = [
     ("alice@smtp-old-tls.test", "deliverable", "mailbox_accepted", {
         **ACCEPTED, "smtp.tls.findings.0": {"handshake_failed", "legacy_only"}}),
     ("alice@blocks.test", "unknown", "probe_blocked", {
-        "smtp.attempts.0.stage": "greeting", "smtp.attempts.0.code": 554, "smtp.recipient": None}),
+        "smtp.attempts.0.stage": "greeting", "smtp.attempts.0.code": 554,
+        "smtp.attempts.0.reply_class": "probe_blocked", "smtp.decoy": None, "action": "review"}),
 ]
 
 # Asked once as strangers, and again by a new process when the server has come to know us.

@@ -3,13 +3,13 @@
 # NAME.key. ca.pem is what clients are told to trust.
 . "$(dirname "$0")/common.sh"
 
-[ ! -e "$certificates/done" ] || exit 0
+[ ! -e "$certificates/.complete" ] || exit 0
 rm -rf "$certificates"
 mkdir -p "$certificates"
-cd "$certificates"
+cd "$certificates" || exit
 
 # Every host name of servers/zones.sh that is met over TLS.
-names=DNS:*.lab.test,DNS:*.good.test,DNS:*.secure.test
+names="DNS:*.lab.test,DNS:*.good.test,DNS:*.secure.test"
 for domain in guess self-signed expired wrong-host incomplete full-chain untrusted clear optional; do
     names=$names,DNS:imap.$domain.test
 done
@@ -76,4 +76,4 @@ cat incomplete.pem intermediate.pem >full-chain.pem
 cp incomplete.key full-chain.key
 rm -f -- *.csr *.index* [0-9A-F]*.pem
 chmod 644 -- *.key # of no value, and read by daemons under their own users
-touch done
+touch .complete

@@ -1,5 +1,4 @@
 # common.sh - sourced by the scripts of this folder: where things are, and whether they can run here.
-# shellcheck shell=bash disable=SC2034
 
 set -euo pipefail
 interop=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -59,7 +58,6 @@ wait_for_port() {
 about_server() {
     state=$cache/run/$1
     conf=$state/conf
-    # shellcheck source=/dev/null
     . "$interop/servers/$1.sh"
 }
 

@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 
 packages="debootstrap debian-archive-keyring iproute2 util-linux procps socat openssl bind9-dnsutils python3 curl git"
 if ! docker info >/dev/null 2>&1; then
-    packages="$packages podman buildah runc"
+    packages="$packages podman runc"
 fi
 # shellcheck disable=SC2086  # a list of words is meant
 exec ../support/deps.sh $packages

@@ -2,3 +2,5 @@
 .PHONY: interop image-check
 interop: $(BUILD)/vrfyd ## against real Postfix, Dovecot, Knot, Unbound (root); ONLY=word picks cases
 	@tests/interop/run.sh $(BUILD)/vrfyd $(ONLY)
+image-check: ## build the image without or with Docker, run it, check what it promises (root)
+	@tests/interop/image.sh

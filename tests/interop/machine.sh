@@ -6,7 +6,7 @@
 # comes out on stdout. End this process, and all of the machine is gone.
 . "$(dirname "$0")/common.sh"
 
-export MACHINE_BIND= MACHINE_USER=root
+export MACHINE_BIND='' MACHINE_USER=root
 while getopts b:u: option; do
     case $option in
     b) MACHINE_BIND="$MACHINE_BIND $OPTARG" ;;

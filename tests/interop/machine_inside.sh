@@ -35,10 +35,11 @@ as_user=()
 if [ "$MACHINE_USER" = root ]; then
     environment+=(HOME=/root)
 else
-    id=$(chroot "$root" id -u "$MACHINE_USER" 2>/dev/null) ||
-        { chroot "$root" useradd -m -s /bin/bash "$MACHINE_USER" && id=$(chroot "$root" id -u "$MACHINE_USER"); }
+    chroot "$root" id "$MACHINE_USER" >/dev/null 2>&1 || chroot "$root" useradd -m -s /bin/bash "$MACHINE_USER"
+    id=$(chroot "$root" id -u "$MACHINE_USER")
     as_user=(setpriv "--reuid=$id" "--regid=$id" --init-groups)
     environment+=("HOME=/home/$MACHINE_USER")
+    [ ! -d "$root/src" ] || chroot "$root" chown -R "$MACHINE_USER:" /src
 fi
 # The first process ignores signals it has no handler for. Waiting (instead of exec) lets it catch them.
 trap 'exit 130' INT TERM

@@ -10,7 +10,7 @@ for name in knot unbound dovecot postfix; do
     "$interop/server.sh" "$name" >"$log" 2>&1 </dev/null &
     pid=$!
     about_server "$name"
-    # shellcheck disable=SC2086,SC2154  # `ready` is an address and a port
+    # shellcheck disable=SC2086  # `ready` is an address and a port
     wait_for_port $ready $pid || { tail -n 20 "$log" >&2; die "$name did not start"; }
     echo "$name answers on ${ready/ /:} after $(((${EPOCHREALTIME/./} - started) / 1000)) ms"
 done

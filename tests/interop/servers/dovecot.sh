@@ -2,7 +2,6 @@
 #   .1 valid, no sign-in before STARTTLS   .2 expired   .3 self-signed   .4 wrong host   .5 no TLS, passwords in clear
 #   .6 STARTTLS offered, passwords also in clear   .7 incomplete chain   .8 whole chain   .9 unknown CA
 # Also Postfix' policy service for quota.test: full@ is over quota.
-# shellcheck shell=bash disable=SC2034,SC2154
 
 packages=(dovecot-imapd)
 

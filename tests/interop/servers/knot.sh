@@ -1,6 +1,5 @@
 # knot.sh - Knot DNS, authoritative for the zones of zones.sh. secure.test and child.secure.test are signed when
 # it starts, the latter's DS stands in the former; bogus.secure.test has a DS of no key.
-# shellcheck shell=bash disable=SC2034,SC2154
 
 packages=(knot unbound) # one layer for both name servers
 
@@ -16,7 +15,6 @@ zone() {
 
 configure() {
     local name
-    # shellcheck source=zones.sh
     . "$interop/servers/zones.sh"
     cat >"$conf/knot.conf" <<K
 server:

@@ -1,7 +1,6 @@
 # postfix.sh - Postfix as mail exchanger of many domains, one behaviour each, on several listeners:
 #   .1 good certificate   .11 expired   .12 self-signed   .13 wrong host   .14 no STARTTLS   .15 STARTTLS demanded
 #   .16 postscreen, which greets in two steps   .18 refuses us in its greeting   .19 TLS 1.0 only   .20 incomplete chain
-# shellcheck shell=bash disable=SC2034,SC2154
 
 packages=(postfix postgrey)
 

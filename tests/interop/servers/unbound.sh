@@ -1,5 +1,4 @@
 # unbound.sh - Unbound, validating, in front of Knot. Delegations carry no port, so each zone is a stub.
-# shellcheck shell=bash disable=SC2034,SC2154
 
 packages=(knot unbound)
 

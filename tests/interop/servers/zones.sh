@@ -1,5 +1,4 @@
 # zones.sh - the names the tests ask about. Sourced by knot.sh; `zone NAME` writes standard input as a zone.
-# shellcheck shell=bash disable=SC2154
 
 # imap_at DOMAIN - SRV records for the host imap.DOMAIN, both ways in
 imap_at() {

@@ -1,0 +1,52 @@
+#!/bin/bash
+# image.sh - build the image from the Dockerfile, then hold a running container to its promises (image_checks.sh).
+# With a Docker engine where there is one. Else podman and runc do both, on the cached base tree of base.sh in place
+# of the base image: no registry is asked, and all of it lives in the cache.
+. "$(dirname "$0")/common.sh"
+
+tag=vrfyd:image-check
+if docker info >/dev/null 2>&1; then
+    docker build -q -t $tag "$root" >/dev/null
+    exec "$interop/image_checks.sh" docker $tag
+fi
+reason=$(machines_impossible)
+[ -z "$reason" ] || skip "no Docker engine, and $reason"
+"$interop/deps.sh" || skip "packages are missing"
+
+store=$cache/container
+mkdir -p "$store"
+exec 8>"$store/lock"
+flock 8
+cat >"$store/storage.conf" <<S
+[storage]
+driver = "overlay"
+graphroot = "$store/graph"
+runroot = "$store/run"
+S
+cat >"$store/containers.conf" <<S
+[containers]
+# not every root may raise limits; podman's own default tries to
+default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "runc"
+tmp_dir = "$store/tmp"
+S
+echo '{"default": [{"type": "insecureAcceptAnything"}]}' >"$store/policy.json"
+echo 'unqualified-search-registries = []' >"$store/registries.conf"
+export CONTAINERS_STORAGE_CONF=$store/storage.conf CONTAINERS_CONF=$store/containers.conf \
+    CONTAINERS_REGISTRIES_CONF=$store/registries.conf
+
+base=$("$interop/base.sh")
+base_image=docker.io/library/debian:bookworm-slim
+podman image exists $base_image ||
+    tar -C "$base" --numeric-owner --exclude='./dev/*' -c . | podman import -q - $base_image >/dev/null
+podman rm -f -a -v >/dev/null # of a run that was cut off
+podman image prune -f --filter until=48h >/dev/null
+log=$store/build.log
+started=$SECONDS
+contained podman build --pull=never --format docker --isolation chroot --network host --signature-policy \
+    "$store/policy.json" -t $tag "$root" >"$log" 2>&1 8>&- || { tail -n 30 "$log"; die "the image does not build"; }
+echo "the image is built ($((SECONDS - started)) s)"
+contained --net --mount-proc "$interop/image_checks.sh" podman $tag 8>&-
