@@ -106,6 +106,7 @@ static void check_free(struct check *check)
     smtp_evidence_drop(&check->evidence);
     smtp_evidence_drop(&check->interim);
     imap_evidence_drop(&check->imap_evidence);
+    free(check->tries);
     free(check->key);
     free(check->email);
     free(check->domain);
@@ -174,19 +175,19 @@ static bool plan_retry(struct check *check)
 {
     struct checks *checks = check->checks;
     struct address address;
-    struct address_insight insight;
 
     if (!check->smtp || check->domain_only || check->try_count == CONFIG_TRIES_MAX ||
         checks->retrying_count >= RETRYING_MAX)
         return false;
-    check_parse(check, &address, &insight);
-    struct verdict verdict = check_verdict(check, &address, &insight, false);
+    check_parse(check, &address, NULL);
+    struct verdict verdict = check_verdict(check, &address, NULL, false);
     uint64_t delay_ms = retry_delay_ms(checks->shard->config, verdict.reason, check->evidence,
                                        check->try_count + 1u);
     if (delay_ms == 0)
         return false;
     if (verdict.reason == REASON_DEFERRED && check->stop_retry_ms > 0)
         delay_ms = check->stop_retry_ms + 1u;
+    check->tries = mem_resize(check->tries, (check->try_count + 1u) * sizeof(*check->tries));
     check->tries[check->try_count++] = (struct document_try){
         .at_s = check->checked_at_s,
         .reason = verdict.reason,
@@ -317,11 +318,10 @@ static struct job *make_job(struct check *check, const struct address *address, 
 static void start_smtp(struct check *check)
 {
     struct address address;
-    struct address_insight insight;
     char wire[ADDRESS_TEXT_SIZE];
     struct egress *egress = &check->checks->shard->engine->egress;
 
-    check_parse(check, &address, &insight);
+    check_parse(check, &address, NULL);
     address_wire(&address, wire);
     struct recipient_memory *memory = recipient_find(check->checks, wire, check->fresh_after_ms);
     if (memory != NULL && check->try_count > 0 && memory->at_ms <= check->ended_ms)
@@ -377,10 +377,9 @@ void checks_job_accepted(struct checks *checks, struct job *job,
 static void remember_recipient(struct check *check, const char *wire)
 {
     struct address address;
-    struct address_insight insight;
 
-    check_parse(check, &address, &insight);
-    struct verdict verdict = check_verdict(check, &address, &insight, false);
+    check_parse(check, &address, NULL);
+    struct verdict verdict = check_verdict(check, &address, NULL, false);
     enum verdict_layer layer = reason_layer(verdict.reason);
     bool unknown = verdict.status == STATUS_UNKNOWN;
     uint32_t lifetime_s = retry_lifetime_s(verdict.reason, check->evidence);

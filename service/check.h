@@ -48,7 +48,7 @@ struct check {
     uint32_t stop_retry_ms;
     uint64_t retry_at_ms;
     uint8_t try_count;
-    struct document_try tries[CONFIG_TRIES_MAX];
+    struct document_try *tries; /* owned; NULL: none */
     struct loop_timer retry;
     struct loop_timer grace; /* how long a finished SMTP answer waits for IMAP */
     struct loop_timer budget;
@@ -74,10 +74,11 @@ struct verify_answer *check_answer(struct check *check, const struct engine_tick
                                    bool deadline);
 /* Nothing was asked: what syntax and lists know, as deferred. */
 struct verify_answer *check_refused(struct checks *checks, const struct engine_ticket *ticket);
-/* Parses again what the check is about; cheaper than keeping it for the life of a check. */
+/* Parses again what the check is about; cheaper than keeping it for the life of a check. `insight`
+ * may be NULL: the lists are not asked then. */
 void check_parse(const struct check *check, struct address *address,
                  struct address_insight *insight);
-/* The verdict as of now. */
+/* The verdict as of now; `insight` may be NULL once syntax has been passed. */
 struct verdict check_verdict(const struct check *check, const struct address *address,
                              const struct address_insight *insight, bool deadline);
 

@@ -21,7 +21,8 @@ void check_parse(const struct check *check, struct address *address,
                    (check->mx->outcome == MX_NO_DOMAIN || check->mx->outcome == MX_NO_HOST);
 
     address_parse(check->email, check->email_length, &options, address);
-    address_look_up(check->email, check->email_length, address, missing, insight);
+    if (insight != NULL)
+        address_look_up(check->email, check->email_length, address, missing, insight);
 }
 
 static enum check_progress progress_of(const struct check *check)
