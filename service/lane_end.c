@@ -33,6 +33,7 @@ static bool earns_rest(const struct smtp_session_end *end)
     case SMTP_END_TLS:
     case SMTP_END_LOCAL:
     case SMTP_END_CANCELLED:
+    case SMTP_END_PROXY:
     case SMTP_END_COUNT:
         break;
     }

@@ -169,7 +169,8 @@ const char *smtp_stage_name(enum smtp_stage stage);
     X(SMTP_END_REPLY, "reply")       /* a refusal before RCPT, or 421 anywhere: see `reply` */     \
     X(SMTP_END_TLS, "tls_failed")    /* try again in clear where policy allows */                  \
     X(SMTP_END_LOCAL, "local_error") /* our fault: no descriptor, no port */                       \
-    X(SMTP_END_CANCELLED, "cancelled")
+    X(SMTP_END_CANCELLED, "cancelled")                                                             \
+    X(SMTP_END_PROXY, "proxy_failed") /* ours too: the server was never asked */
 enum smtp_end { SMTP_END_LIST(EVIDENCE_ENUM) SMTP_END_COUNT };
 const char *smtp_end_name(enum smtp_end end);
 
@@ -269,12 +270,10 @@ struct imap_endpoint {
 struct imap_evidence {
     atomic_uint references;
     uint8_t count;
-    struct imap_endpoint *endpoints; /* owned */
+    struct imap_endpoint *endpoints; /* at most IMAP_ENDPOINTS_MAX; owned; NULL when count is 0 */
     char *transcript; /* JSON array items, only when asked for; owned; may be NULL */
     uint64_t expires_ms;
 };
-/* One reference, and room for IMAP_ENDPOINTS_MAX endpoints. */
 struct imap_evidence *imap_evidence_new(void);
-void imap_evidence_fit(struct imap_evidence *evidence); /* nothing is added any more */
 struct imap_evidence *imap_evidence_keep(struct imap_evidence *evidence);
 void imap_evidence_drop(struct imap_evidence **evidence);

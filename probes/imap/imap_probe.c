@@ -236,6 +236,7 @@ static void on_event(void *context, enum conn_event event)
         end_unconnected(probe, IMAP_REFUSED, IMAP_PROBE_FORBIDDEN);
         break;
     case CONN_LOCAL_ERROR:
+    case CONN_PROXY_FAILED:
         end_unconnected(probe, IMAP_TIMEOUT, IMAP_PROBE_LOCAL);
         break;
     }

@@ -1,8 +1,8 @@
 /* conn.c - one TCP connection that speaks lines.
  *
- * Life: CONNECTING -> OPEN [-> HELLO -> HANDSHAKE -> OPEN] -> OVER, then the owner closes.
- * Failures that show where no callback is allowed wait as `pending` in FAILING for the
- * next turn.
+ * Life: CONNECTING [-> PROXY] -> OPEN [-> HELLO -> HANDSHAKE -> OPEN] -> OVER, then the owner
+ * closes. Failures that show where no callback is allowed wait as `pending` in FAILING for the next
+ * turn.
  *
  * Callbacks may close the connection they are about. on_io() and on_timer() therefore mark
  * it busy; conn_close() then only tears down, and leave() frees the memory. */
@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "probes/base/mem.h"
+#include "probes/net/socks.h"
 #include "probes/net/tls_internal.h"
 
 enum {
@@ -27,6 +28,7 @@ enum {
 
 enum conn_state {
     STATE_CONNECTING,
+    STATE_PROXY, /* it stands, and connects us further */
     STATE_OPEN,
     STATE_HELLO,     /* TLS begins in the next turn */
     STATE_HANDSHAKE, /* our hello is out */
@@ -47,6 +49,7 @@ struct conn {
     enum timeout_owner timeout_owner;
     bool busy;       /* a callback or a delivery is on the stack */
     bool spoken;     /* at least one line came in */
+    bool proxied;    /* our end of the connection is not what the peer sees */
     bool reset_seen; /* the end of what can be read is then a loss, not a close */
     uint16_t unread; /* octets behind the line being delivered */
     uint32_t line_max;
@@ -54,6 +57,7 @@ struct conn {
     uint32_t partial_length, partial_capacity;
     char *output; /* not yet taken by the kernel; NULL when there is nothing */
     uint32_t output_length;
+    struct socks *socks; /* until the proxy has connected us; else NULL */
     struct tls_client *tls_client;
     struct tls_session *tls; /* NULL: in clear */
     const struct conn_handler *handler;
@@ -69,6 +73,7 @@ static void free_conn(struct conn *conn)
 {
     free(conn->partial);
     free(conn->output);
+    free(conn->socks);
     free(conn);
 }
 
@@ -114,12 +119,18 @@ static void leave(struct conn *conn)
         free_conn(conn);
 }
 
+/* A proxy that was not yet asked to connect us has only itself to blame. */
+static enum conn_event event_of_silence(const struct conn *conn)
+{
+    return conn->socks != NULL && !socks_asked(conn->socks) ? CONN_PROXY_FAILED : CONN_TIMED_OUT;
+}
+
 static void on_timer(void *context)
 {
     struct conn *conn = context;
 
     enter(conn);
-    tell(conn, conn->state == STATE_FAILING ? conn->pending : CONN_TIMED_OUT);
+    tell(conn, conn->state == STATE_FAILING ? conn->pending : event_of_silence(conn));
     leave(conn);
 }
 
@@ -434,6 +445,56 @@ static enum conn_event event_of_connect_error(int error, uint8_t family)
     }
 }
 
+static enum conn_event why_not_connected(const struct conn *conn, int error)
+{
+    enum conn_event event = event_of_connect_error(error, conn->family);
+
+    return conn->socks == NULL || event == CONN_LOCAL_ERROR ? event : CONN_PROXY_FAILED;
+}
+
+static void stand(struct conn *conn)
+{
+    conn->state = STATE_OPEN;
+    if (conn->timeout_owner == TIMEOUT_OF_CONNECT)
+        loop_timer_stop(&conn->timer);
+    watch(conn);
+    if (tell(conn, CONN_CONNECTED) && conn->state == STATE_OPEN) {
+        flush_output(conn);
+        watch(conn);
+    }
+}
+
+/* What is said is short, and the first in its direction: the kernel takes it whole. */
+static bool ask_proxy(struct conn *conn)
+{
+    uint8_t request[SOCKS_REQUEST_MAX];
+    size_t length = socks_request(conn->socks, request);
+
+    conn->state = STATE_PROXY;
+    loop_io_want(&conn->io, true, false);
+    return send(conn->fd, request, length, MSG_NOSIGNAL) == (ssize_t)length;
+}
+
+static void hear_proxy(struct conn *conn)
+{
+    ssize_t got = recv(conn->fd, scratch, socks_wanted(conn->socks), 0);
+    enum socks_step step = SOCKS_OVER;
+
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return;
+    if (got > 0)
+        step = socks_reply(conn->socks, (const uint8_t *)scratch, (size_t)got);
+    if (step == SOCKS_READ || (step == SOCKS_SEND && ask_proxy(conn)))
+        return;
+    if (conn->socks->event != CONN_CONNECTED) {
+        tell(conn, conn->socks->event);
+        return;
+    }
+    free(conn->socks);
+    conn->socks = NULL;
+    stand(conn);
+}
+
 static void connected(struct conn *conn)
 {
     struct sockaddr_storage peer;
@@ -450,17 +511,13 @@ static void connected(struct conn *conn)
         return; /* woken for nothing: still on its way */
     }
     if (error != 0) {
-        tell(conn, event_of_connect_error(error, conn->family));
+        tell(conn, why_not_connected(conn, error));
         return;
     }
-    conn->state = STATE_OPEN;
-    if (conn->timeout_owner == TIMEOUT_OF_CONNECT)
-        loop_timer_stop(&conn->timer);
-    watch(conn);
-    if (tell(conn, CONN_CONNECTED) && conn->state == STATE_OPEN) {
-        flush_output(conn);
-        watch(conn);
-    }
+    if (conn->socks == NULL)
+        stand(conn);
+    else if (!ask_proxy(conn))
+        tell(conn, CONN_PROXY_FAILED);
 }
 
 static void on_io(void *context, bool readable, bool writable)
@@ -471,6 +528,9 @@ static void on_io(void *context, bool readable, bool writable)
     switch (conn->state) {
     case STATE_CONNECTING:
         connected(conn);
+        break;
+    case STATE_PROXY:
+        hear_proxy(conn);
         break;
     case STATE_HELLO:
     case STATE_HANDSHAKE:
@@ -519,23 +579,36 @@ static int open_socket(uint8_t family)
     return fd;
 }
 
+static void use_proxy(struct conn *conn, const struct conn_params *params)
+{
+    conn->socks = mem_new(struct socks);
+    socks_begin(conn->socks, params->proxy, &params->address, params->port);
+    conn->family = params->proxy->address.family;
+    conn->proxied = true;
+}
+
 static void begin_connect(struct conn *conn, const struct conn_params *params)
 {
+    const struct socks_proxy *proxy = params->proxy;
     struct sockaddr_storage to;
-    socklen_t length = ip_to_socket(&params->address, params->port, &to);
+    socklen_t length = proxy != NULL ? ip_to_socket(&proxy->address, proxy->port, &to)
+                                     : ip_to_socket(&params->address, params->port, &to);
 
+    if (proxy != NULL)
+        use_proxy(conn, params);
     conn->fd = open_socket(conn->family);
     if (conn->fd < 0) {
-        fail_later(conn, event_of_connect_error(errno, conn->family));
+        fail_later(conn, why_not_connected(conn, errno));
         return;
     }
     loop_io_init(&conn->io, params->loop, conn->fd, on_io, conn);
-    if (params->source.family == conn->family && !bind_source(conn->fd, &params->source)) {
+    if (proxy == NULL && params->source.family == conn->family &&
+        !bind_source(conn->fd, &params->source)) {
         fail_later(conn, CONN_LOCAL_ERROR);
         return;
     }
     if (connect(conn->fd, (struct sockaddr *)&to, length) != 0 && errno != EINPROGRESS) {
-        fail_later(conn, event_of_connect_error(errno, conn->family));
+        fail_later(conn, why_not_connected(conn, errno));
         return;
     }
     loop_io_want(&conn->io, false, true);
@@ -577,7 +650,8 @@ bool conn_local_address(const struct conn *conn, struct ip_address *address)
     socklen_t length = sizeof ours;
     uint16_t port;
 
-    return conn->fd >= 0 && getsockname(conn->fd, (struct sockaddr *)&ours, &length) == 0 &&
+    return !conn->proxied && conn->fd >= 0 &&
+           getsockname(conn->fd, (struct sockaddr *)&ours, &length) == 0 &&
            ip_from_socket((struct sockaddr *)&ours, address, &port);
 }
 

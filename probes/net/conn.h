@@ -1,7 +1,8 @@
 /* conn.h - one TCP connection that speaks lines, in clear or in TLS.
  *
  * Contract
- *  - Connects to exactly the address given, after asking ip_may_connect() about it.
+ *  - Connects to exactly the address given, after asking ip_may_connect() about it. Through a
+ *    SOCKS5 proxy that is the address the proxy is told; the proxy's own is the operator's choice.
  *  - Callbacks come on the loop's thread, never from inside conn_open() or conn_send().
  *  - After an event other than CONN_CONNECTED and CONN_TLS_READY the connection is over:
  *    nothing more is delivered; the owner still calls conn_close().
@@ -19,6 +20,7 @@
 #include "probes/net/tls.h"
 
 struct conn;
+struct socks_proxy;
 
 enum conn_event {
     CONN_CONNECTED,
@@ -31,7 +33,8 @@ enum conn_event {
     CONN_TIMED_OUT,       /* the time set by conn_set_timeout() ran out (connecting included) */
     CONN_LINE_TOO_LONG,   /* more than line_max octets without LF */
     CONN_ADDRESS_FORBIDDEN, /* special-purpose and not allowed: no socket was opened */
-    CONN_LOCAL_ERROR      /* out of descriptors or ports */
+    CONN_LOCAL_ERROR,     /* out of descriptors or ports */
+    CONN_PROXY_FAILED     /* down, of another protocol, or unwilling: says nothing about the peer */
 };
 
 struct conn_handler {
@@ -44,9 +47,10 @@ struct conn_params {
     struct loop *loop;
     struct ip_address address;
     uint16_t port;
-    struct ip_address source;          /* family 0: the system chooses */
+    struct ip_address source;          /* family 0: the system chooses; not used through a proxy */
+    const struct socks_proxy *proxy;   /* NULL: directly; borrowed until connected or over */
     const struct ip_networks *allowed; /* operator's allow_networks; borrowed for the call */
-    uint32_t connect_timeout_ms;
+    uint32_t connect_timeout_ms;       /* the proxy's handshake included */
     uint32_t line_max;                 /* octets; longer lines end the connection */
     const struct conn_handler *handler; /* borrowed, static */
     void *context;
@@ -63,7 +67,8 @@ void conn_send(struct conn *conn, const char *bytes, size_t length);
  * `legacy` = use the legacy context (old versions and ciphers). */
 void conn_start_tls(struct conn *conn, struct tls_client *client, const char *server_name, bool legacy);
 const struct tls_facts *conn_tls_facts(const struct conn *conn);
-/* Our end of an open connection: what the peer sees of us unless something translates. False: not known. */
+/* Our end of an open connection: what the peer sees of us unless something translates. False: not known,
+ * as always through a proxy. */
 bool conn_local_address(const struct conn *conn, struct ip_address *address);
 /* Closes and frees; sets *conn to NULL; NULL is fine. `reset` drops the connection with RST (no TIME_WAIT):
  * for aborts. Orderly closes are for after the peer has closed or answered QUIT. */

@@ -397,6 +397,7 @@ static const enum smtp_end ends[] = {
     [CONN_LINE_TOO_LONG] = SMTP_END_PROTOCOL,
     [CONN_ADDRESS_FORBIDDEN] = SMTP_END_REFUSED_ADDRESS,
     [CONN_LOCAL_ERROR] = SMTP_END_LOCAL,
+    [CONN_PROXY_FAILED] = SMTP_END_PROXY,
 };
 
 static void on_event(void *context, enum conn_event event)
@@ -453,6 +454,7 @@ struct smtp_session *smtp_session_start(const struct smtp_session_params *params
         .address = params->address,
         .port = params->port,
         .source = params->source,
+        .proxy = params->proxy,
         .allowed = params->allowed,
         .connect_timeout_ms = params->waits.connect_ms,
         .line_max = SMTP_REPLY_LINE_MAX,

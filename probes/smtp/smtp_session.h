@@ -25,6 +25,7 @@
 #include "probes/net/tls.h"
 
 struct smtp_session;
+struct socks_proxy;
 
 enum smtp_next {
     SMTP_NEXT_ASK,      /* ask about task->recipient; more may follow */
@@ -73,8 +74,10 @@ struct smtp_session_params {
     struct ip_address address;
     uint16_t port;
     struct ip_address source;
+    const struct socks_proxy *proxy;   /* NULL: directly; borrowed for the session */
     const struct ip_networks *allowed; /* borrowed for the session */
-    const char *hello_name;            /* FQDN or "" = the socket's address literal; borrowed for the session */
+    const char *hello_name;            /* FQDN or "" = the socket's address literal, which a proxy hides: there
+                                          a name is needed; borrowed for the session */
     struct smtp_waits waits;
     bool in_clear;          /* do not use STARTTLS: it failed here before */
     struct text *transcript; /* NULL, or JSON array items {"t":ms,"dir":"C|S","line":...} are added; borrowed */

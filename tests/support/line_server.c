@@ -54,6 +54,17 @@ static bool line_is(struct peer *peer, const char *expected)
     return strcmp(line, expected) == 0;
 }
 
+static bool octets_are(struct peer *peer, const char *expected, size_t length)
+{
+    char octets[LINE_SIZE];
+    size_t got = 0;
+
+    assert(length <= sizeof octets);
+    while (got < length && peer_read(peer, octets + got, 1) == 1)
+        got++;
+    return got == length && memcmp(octets, expected, length) == 0;
+}
+
 static bool accept_tls(struct line_server *server, struct peer *peer)
 {
     peer->ssl = SSL_new(server->tls);
@@ -80,6 +91,10 @@ static bool play(struct line_server *server, struct peer *peer, const struct lin
         return true;
     case STEP_EXPECT:
         if (!line_is(peer, step->bytes))
+            server->surprises++;
+        return true;
+    case STEP_OCTETS:
+        if (!octets_are(peer, step->bytes, length))
             server->surprises++;
         return true;
     case STEP_WAIT:

@@ -13,6 +13,7 @@ enum line_step_kind {
     STEP_SEND,   /* `bytes`; length 0 = up to its NUL */
     STEP_PIECES, /* `bytes`, one octet at a time */
     STEP_EXPECT, /* read one line; it must be `bytes` */
+    STEP_OCTETS, /* read as many octets as `bytes` has; they must be those */
     STEP_WAIT,   /* read one octet, whatever it is */
     STEP_TLS,    /* accept TLS; a failing handshake ends the script */
     STEP_RESET,  /* close with RST */

@@ -17,6 +17,7 @@
 #include "probes/base/mem.h"
 #include "probes/base/text.h"
 #include "probes/net/conn.h"
+#include "probes/net/socks.h"
 #include "probes/net/tls_internal.h"
 #include "tests/support/line_server.h"
 #include "tests/support/test_certs.h"
@@ -86,6 +87,8 @@ static const char *event_name(enum conn_event event)
         return "forbidden";
     case CONN_LOCAL_ERROR:
         return "local_error";
+    case CONN_PROXY_FAILED:
+        return "proxy_failed";
     }
     return "?";
 }
@@ -511,6 +514,194 @@ static void test_close_before_anything(void **state)
     assert_string_equal(client.trace, "");
 }
 
+/* --- through a proxy ---------------------------------------------------------------------- */
+
+#define OCTETS(text)                                                                               \
+    {                                                                                              \
+        STEP_OCTETS, (text), sizeof(text) - 1                                                      \
+    }
+#define PIECES_N(text)                                                                             \
+    {                                                                                              \
+        STEP_PIECES, (text), sizeof(text) - 1                                                      \
+    }
+#define TO_PEER "\5\1\0\1\300\0\2\31\0\31" /* 192.0.2.25, port 25 */
+#define BOUND   "\5\0\0\1\0\0\0\0\0\0"
+
+static const struct proxy_dialogue {
+    const char *label;
+    bool login;
+    enum habit habit;
+    uint32_t timeout_ms;
+    const char *trace;
+    struct line_step script[9];
+} proxy_dialogues[] = {
+    {"talks",
+     false,
+     TALK,
+     WAIT_MAX_MS,
+     "connected line:ok closed",
+     {OCTETS("\5\1\0"), SEND_N("\5\0"), OCTETS(TO_PEER), SEND_N(BOUND), EXPECT("hello"),
+      SEND("ok\r\n"), END}},
+    {"greeting glued to the reply",
+     false,
+     LISTEN,
+     WAIT_MAX_MS,
+     "connected line:220 hi line:2 closed",
+     {OCTETS("\5\1\0"), SEND_N("\5\0"), OCTETS(TO_PEER), SEND_N(BOUND "220 hi\r\n2\r\n"), END}},
+    {"one octet at a time",
+     false,
+     LISTEN,
+     WAIT_MAX_MS,
+     "connected line:220 hi closed",
+     {OCTETS("\5\1\0"), PIECES_N("\5\0"), OCTETS(TO_PEER), PIECES_N(BOUND "220 hi\r\n"), END}},
+    {"login",
+     true,
+     LISTEN,
+     WAIT_MAX_MS,
+     "connected line:220 hi closed",
+     {OCTETS("\5\2\0\2"), SEND_N("\5\2"), OCTETS("\1\4jane\6secret"), SEND_N("\1\0"),
+      OCTETS(TO_PEER), SEND_N("\5\0\0\3\2px\0\1"), SEND("220 hi\r\n"), END}},
+    {"STARTTLS behind it",
+     false,
+     STARTTLS,
+     WAIT_MAX_MS,
+     "connected line:go tls line:secret closed",
+     {OCTETS("\5\1\0"), SEND_N("\5\0"), OCTETS(TO_PEER), SEND_N(BOUND "go\r\n"), TLS_ACCEPT,
+      EXPECT("hello"), SEND("secret\r\n"), END}},
+    {"injection behind it",
+     false,
+     STARTTLS,
+     WAIT_MAX_MS,
+     "connected line:go tls_failed",
+     {OCTETS("\5\1\0"), SEND_N("\5\0"), OCTETS(TO_PEER), SEND_N(BOUND "go\r\n250 x\r\n"), HOLD}},
+    {"the peer closes at once",
+     false,
+     CLOSE_AT_END,
+     WAIT_MAX_MS,
+     "connected closed",
+     {OCTETS("\5\1\0"), SEND_N("\5\0"), OCTETS(TO_PEER), SEND_N(BOUND), END}},
+    {"handler resets in on_event",
+     false,
+     RESET_AT_CONNECTED,
+     WAIT_MAX_MS,
+     "connected",
+     {OCTETS("\5\1\0"), SEND_N("\5\0"), OCTETS(TO_PEER), SEND_N(BOUND "a\r\n"), HOLD}},
+    {"the peer refuses",
+     false,
+     LISTEN,
+     WAIT_MAX_MS,
+     "refused",
+     {OCTETS("\5\1\0"), SEND_N("\5\0"), OCTETS(TO_PEER), SEND_N("\5\5\0\1\0\0\0\0\0\0"), HOLD}},
+    {"no way to the peer",
+     false,
+     CLOSE_AT_END,
+     WAIT_MAX_MS,
+     "unreachable",
+     {OCTETS("\5\1\0"), SEND_N("\5\0"), OCTETS(TO_PEER), SEND_N("\5\4\0\1"), HOLD}},
+    {"general failure",
+     false,
+     LISTEN,
+     WAIT_MAX_MS,
+     "proxy_failed",
+     {OCTETS("\5\1\0"), SEND_N("\5\0"), OCTETS(TO_PEER), SEND_N("\5\1\0\1\0\0\0\0\0\0"), END}},
+    {"login refused",
+     true,
+     CLOSE_AT_END,
+     WAIT_MAX_MS,
+     "proxy_failed",
+     {OCTETS("\5\2\0\2"), SEND_N("\5\2"), OCTETS("\1\4jane\6secret"), SEND_N("\1\1"), END}},
+    {"wants a login we have not",
+     false,
+     LISTEN,
+     WAIT_MAX_MS,
+     "proxy_failed",
+     {OCTETS("\5\1\0"), SEND_N("\5\377"), END}},
+    {"garbage",
+     false,
+     LISTEN,
+     WAIT_MAX_MS,
+     "proxy_failed",
+     {SEND("220 mx.example ESMTP\r\n"), HOLD}},
+    {"closes at once", false, LISTEN, WAIT_MAX_MS, "proxy_failed", {WAIT, END}},
+    {"resets at once", false, LISTEN, WAIT_MAX_MS, "proxy_failed", {WAIT, RESET}},
+    {"closes instead of an answer",
+     false,
+     LISTEN,
+     WAIT_MAX_MS,
+     "proxy_failed",
+     {OCTETS("\5\1\0"), SEND_N("\5\0"), OCTETS(TO_PEER), SEND_N("\5\0\0\1\0"), END}},
+    {"silent", false, LISTEN, 50, "proxy_failed", {HOLD}},
+    {"silent about the peer", false, LISTEN, 50, "timed_out", {WAIT, SEND_N("\5\0"), HOLD}},
+};
+
+static void test_proxy(void **state)
+{
+    SSL_CTX *server_tls = test_certs_server(certs, CERT_GOOD, "mx.example.test");
+    struct ip_networks peers;
+
+    (void)state;
+    assert_true(ip_networks_parse("192.0.2.0/24", &peers)); /* the proxy itself need not be in it */
+    for (size_t i = 0; i < ARRAY_LENGTH(proxy_dialogues); i++) {
+        const struct proxy_dialogue *row = &proxy_dialogues[i];
+        struct client client = {.habit = row->habit};
+        struct line_server *server = line_server_start(row->script, server_tls, 1);
+        struct socks_proxy proxy = {.port = line_server_port(server)};
+        struct conn_params params = params_for(&client, 25);
+        struct ip_address ours;
+
+        proxy.address = params.address;
+        proxy.user = row->login ? (char *)"jane" : NULL;
+        proxy.password = row->login ? (char *)"secret" : NULL;
+        assert_true(ip_parse("192.0.2.25", &params.address));
+        assert_true(ip_parse("192.0.2.77", &params.source)); /* not ours, and not used */
+        params.proxy = &proxy;
+        params.allowed = &peers;
+        params.connect_timeout_ms = row->timeout_ms;
+        client.conn = conn_open(&params);
+        run_to_end(&client);
+        if (client.conn != NULL)
+            assert_false(conn_local_address(client.conn, &ours));
+        conn_close(&client.conn, false);
+        if (line_server_stop(&server) != 0)
+            fail_msg("%s: the proxy heard something else", row->label);
+        expect(row->label, &client, row->trace);
+    }
+    SSL_CTX_free(server_tls);
+}
+
+/* Nobody listens at the proxy: nothing is known of the peer. */
+static void test_proxy_down(void **state)
+{
+    struct client client = {.habit = LISTEN};
+    struct socks_proxy proxy = {.port = 1};
+    struct conn_params params = params_for(&client, 25);
+
+    (void)state;
+    assert_true(ip_parse("127.99.0.2", &proxy.address));
+    params.proxy = &proxy;
+    client.conn = conn_open(&params);
+    run_to_end(&client);
+    expect("proxy down", &client, "proxy_failed");
+    conn_close(&client.conn, false);
+}
+
+/* The address asked about is the peer's; a forbidden one is not even told to the proxy. */
+static void test_proxy_forbidden_peer(void **state)
+{
+    struct client client = {.habit = LISTEN};
+    struct socks_proxy proxy = {.port = 1};
+    struct conn_params params = params_for(&client, 25);
+
+    (void)state;
+    proxy.address = params.address;
+    assert_true(ip_parse("10.0.0.1", &params.address));
+    params.proxy = &proxy;
+    client.conn = conn_open(&params);
+    run_to_end(&client);
+    expect("forbidden peer", &client, "forbidden");
+    conn_close(&client.conn, false);
+}
+
 /* --- cost -------------------------------------------------------------------------------- */
 
 enum { IDLE_CONNECTIONS = 50, IDLE_HEAP_MAX = 700 };
@@ -588,6 +779,9 @@ int main(void)
         cmocka_unit_test(test_out_of_descriptors),
         cmocka_unit_test(test_too_much_pending),
         cmocka_unit_test(test_close_before_anything),
+        cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_proxy_down),
+        cmocka_unit_test(test_proxy_forbidden_peer),
         cmocka_unit_test(test_idle_cost),
         cmocka_unit_test(test_handshakes_are_rationed),
     };
