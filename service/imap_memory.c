@@ -7,7 +7,7 @@
 #include "probes/base/mem.h"
 
 enum {
-    SURVEYS_MAX = 256, /* at once, per loop: each may hold a few descriptors */
+    SURVEYS_MAX = 128, /* at once, per loop: each takes 5 KB and a few descriptors */
     LIFETIME_MS = 24 * 3600 * 1000,
     SURVEY_STEP_MS = 10000,
     EVICTION_LOOK = 16

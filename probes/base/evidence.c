@@ -124,14 +124,7 @@ struct imap_evidence *imap_evidence_new(void)
     struct imap_evidence *evidence = mem_new(struct imap_evidence);
 
     atomic_init(&evidence->references, 1);
-    evidence->endpoints = mem_array(struct imap_endpoint, IMAP_ENDPOINTS_MAX);
     return evidence;
-}
-
-void imap_evidence_fit(struct imap_evidence *evidence)
-{
-    evidence->endpoints = mem_resize(evidence->endpoints,
-                                     at_least_one(evidence->count) * sizeof(struct imap_endpoint));
 }
 
 struct imap_evidence *imap_evidence_keep(struct imap_evidence *evidence)

@@ -26,7 +26,7 @@ enum stage { STAGE_TABLE, STAGE_SRV, STAGE_GUESS };
 struct imap_survey {
     struct imap_survey_params params;
     struct imap_domain domain; /* its strings are the two below */
-    char name[DNS_NAME_SIZE], mx_host[DNS_NAME_SIZE];
+    char *name, *mx_host;      /* owned */
     enum mx_outcome mx_outcome;
     imap_survey_done_fn *done;
     void *context;
@@ -58,6 +58,8 @@ static void free_survey(struct imap_survey *survey)
     loop_timer_stop(&survey->budget);
     text_free(&survey->shared.transcript);
     imap_evidence_drop(&survey->evidence);
+    free(survey->name);
+    free(survey->mx_host);
     free(survey);
 }
 
@@ -70,6 +72,8 @@ static void put(struct imap_evidence *evidence, size_t at, struct imap_endpoint 
     }
     if (evidence->count == IMAP_ENDPOINTS_MAX)
         imap_endpoint_free(&evidence->endpoints[--evidence->count]);
+    evidence->endpoints =
+        mem_resize(evidence->endpoints, (evidence->count + 1u) * sizeof(*endpoint));
     memmove(&evidence->endpoints[at + 1], &evidence->endpoints[at],
             (evidence->count - at) * sizeof(*endpoint));
     evidence->endpoints[at] = *endpoint;
@@ -114,7 +118,6 @@ static void finish(struct imap_survey *survey)
     struct imap_evidence *evidence = survey->evidence;
 
     survey->evidence = NULL;
-    imap_evidence_fit(evidence);
     evidence->expires_ms = loop_now_ms(survey->params.loop) +
                            (survey->shared.unsure ? LIFETIME_UNSURE_MS : LIFETIME_MS);
     if (survey->params.transcript)
@@ -367,11 +370,13 @@ static void on_budget(void *context)
 static void take_mx(struct imap_survey *survey, const struct mx_evidence *mx)
 {
     const struct mx_host *host = mx != NULL && mx->host_count > 0 ? &mx->hosts[0] : NULL;
+    bool usable = host != NULL && host->state == MX_HOST_OK;
 
+    survey->mx_host = mem_copy_text(usable ? host->name : "");
+    survey->domain.mx_host = survey->mx_host;
     survey->mx_outcome = mx != NULL ? mx->outcome : MX_PENDING;
-    if (host == NULL || host->state != MX_HOST_OK)
+    if (!usable)
         return;
-    snprintf(survey->mx_host, sizeof(survey->mx_host), "%s", host->name);
     for (size_t i = host->address_count; i > 0; i--) {
         const struct ip_address *address = &mx->addresses[host->first_address + i - 1];
 
@@ -389,10 +394,9 @@ struct imap_survey *imap_survey_start(const struct imap_survey_params *params,
     survey->done = done;
     survey->context = context;
     survey->evidence = imap_evidence_new();
-    snprintf(survey->name, sizeof(survey->name), "%s", params->domain);
+    survey->name = mem_copy_text(params->domain);
     survey->domain = (struct imap_domain){
         .name = survey->name,
-        .mx_host = survey->mx_host,
         .provider = params->provider,
         .ports = {.tls = params->port_imaps, .starttls = params->port_imap},
     };
