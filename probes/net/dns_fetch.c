@@ -22,7 +22,8 @@ enum {
     TIMEOUT_DEFAULT_MS = 1500,
     TRIES_DEFAULT = 2,
     TRIES_MAX = 4,
-    RESENDS_MAX = 8,        /* when c-ares gives up before we do */
+    RESENDS_MAX = 8, /* when c-ares gives up before we do */
+    SERVER_PLAIN_MS = 300000,
     SERVER_REST_MS = 30000, /* a server that timed out is not asked first for this long */
     TTL_MIN_S = 60,
     TTL_MAX_S = 86400,
@@ -47,6 +48,7 @@ struct dns_fetch {
     unsigned first_server, turn; /* attempt `turn` goes to server first + turn, modulo */
     unsigned failed;             /* bits: servers that answered with a failure */
     unsigned servfail;           /* bits: of these, with SERVFAIL */
+    unsigned plain;              /* bits: servers asked without EDNS */
     unsigned resends;
     unsigned hops;  /* CNAMEs followed before this name */
     uint32_t ttl_s; /* of those CNAMEs */
@@ -60,6 +62,7 @@ struct dns_fetch {
 struct upstream {
     struct dns_transport *transport;
     uint64_t rests_until_ms;
+    uint64_t plain_until_ms; /* it did not understand EDNS */
 };
 
 struct dns_fetcher {
@@ -299,6 +302,24 @@ static void take_message(struct dns_fetch *fetch, const struct dns_message *mess
     finish(fetch, answer);
 }
 
+/* c-ares leaves EDNS away by itself only once in the life of a channel. */
+static bool stumbled_over_edns(const struct dns_fetch *fetch, unsigned server,
+                               const struct dns_message *message)
+{
+    return message->rcode == DNS_RCODE_FORMERR && !message->has_opt &&
+           (fetch->plain & 1u << server) == 0 && server == server_of_turn(fetch);
+}
+
+static void ask_plainly(struct dns_fetch *fetch, unsigned server)
+{
+    struct dns_fetcher *fetcher = fetch->fetcher;
+
+    fetcher->servers[server].plain_until_ms = loop_now_ms(fetcher->loop) + SERVER_PLAIN_MS;
+    set_state(fetch, FETCH_IDLE);
+    fetch->resends = 0;
+    set_state(fetch, FETCH_QUEUED);
+}
+
 /* Anything but a plain yes or no is the server's failure, not the name's. */
 static void read_answer(struct dns_fetch *fetch, unsigned server, const uint8_t *bytes,
                         size_t length)
@@ -314,6 +335,8 @@ static void read_answer(struct dns_fetch *fetch, unsigned server, const uint8_t 
         dns_transport_suspect(fetch->fetcher->servers[server].transport);
     if (message.filtered)
         fail(fetch, DNS_FAILED);
+    else if (stumbled_over_edns(fetch, server, &message))
+        ask_plainly(fetch, server);
     else if (message.rcode != DNS_RCODE_NOERROR && message.rcode != DNS_RCODE_NXDOMAIN)
         server_failed(fetch, server, message.rcode == DNS_RCODE_SERVFAIL);
     else if (fetch->checking_disabled)
@@ -392,10 +415,13 @@ static void send_now(struct dns_fetch *fetch)
 {
     struct dns_fetcher *fetcher = fetch->fetcher;
     unsigned server = server_of_turn(fetch);
-    struct dns_question question = {fetch->name, fetch->type, fetch->checking_disabled};
+    bool plain = fetcher->servers[server].plain_until_ms > loop_now_ms(fetcher->loop);
+    struct dns_question question = {fetch->name, fetch->type, fetch->checking_disabled, plain};
     struct dns_attempt *attempt;
     struct sent_attempt *sent;
 
+    if (plain)
+        fetch->plain |= 1u << server;
     fetcher->counters.sent++;
     if (fetcher->credit > 0)
         fetcher->credit--; /* a resend does not wait for one */

@@ -17,7 +17,7 @@
 
 enum {
     CHANNEL_QUESTIONS_MAX = 4000, /* then the source port has been seen often enough */
-    SUSPECT_QUESTIONS_MIN = 500,  /* a server without EDNS costs a new channel this often */
+    SUSPECT_QUESTIONS_MAX = 500,  /* a server without EDNS costs a new channel this often */
     EDNS_SIZE = 1232,
     RECEIVE_BUFFER = 4 << 20, /* the default holds 256 answers: a stalled turn loses the rest */
     CLASS_IN = 1,
@@ -38,6 +38,7 @@ struct channel {
     struct dns_transport *transport;
     struct channel_socket *sockets;
     unsigned outstanding, sent;
+    bool suspect;         /* c-ares may have given EDNS up */
     struct channel *next; /* retired ones, until their last answer is in */
 };
 
@@ -154,6 +155,11 @@ static void channel_free(struct channel *channel)
     free(channel);
 }
 
+static bool is_worn_out(const struct channel *channel)
+{
+    return channel->sent >= (channel->suspect ? SUSPECT_QUESTIONS_MAX : CHANNEL_QUESTIONS_MAX);
+}
+
 /* A channel that cannot be replaced serves on. */
 static void replace_channel(struct dns_transport *transport)
 {
@@ -266,10 +272,10 @@ struct dns_attempt *dns_transport_send(struct dns_transport *transport,
     unsigned char *bytes = NULL;
     int length = 0;
 
-    if (transport->current->sent >= CHANNEL_QUESTIONS_MAX)
+    if (is_worn_out(transport->current))
         replace_channel(transport);
     if (ares_create_query(question->name, CLASS_IN, (int)question->type, random_id(transport), 1,
-                          &bytes, &length, EDNS_SIZE) != ARES_SUCCESS) {
+                          &bytes, &length, question->plain ? 0 : EDNS_SIZE) != ARES_SUCCESS) {
         delivered(context, NULL, DNS_UNASKABLE, NULL, 0);
         return NULL;
     }
@@ -307,11 +313,7 @@ void dns_transport_tick(struct dns_transport *transport)
     free_finished_channels(transport);
 }
 
-void dns_transport_suspect(struct dns_transport *transport)
-{
-    if (transport->current->sent >= SUSPECT_QUESTIONS_MIN)
-        replace_channel(transport);
-}
+void dns_transport_suspect(struct dns_transport *transport) { transport->current->suspect = true; }
 
 /* --- lists of servers --------------------------------------------------------------------- */
 

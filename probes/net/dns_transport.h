@@ -48,6 +48,7 @@ struct dns_question {
     const char *name;
     enum dns_type type;
     bool checking_disabled;
+    bool plain; /* without EDNS, for servers that stumble over it */
 };
 
 /* NULL when the callback came already. */

@@ -638,31 +638,6 @@ static void test_nobody_there(void **state)
     fake = fake_dns_new(loop);
 }
 
-/* After one FORMERR c-ares takes no answer above 512 octets over UDP on that channel. The next
- * channel does again. */
-static void test_edns_comes_back(void **state)
-{
-    char record[500], name[32];
-    int start = snprintf(record, sizeof record, "big.test 300 TXT ");
-
-    (void)state;
-    memset(record + start, 'x', sizeof record - (size_t)start - 1);
-    record[sizeof record - 1] = '\0';
-    fake_dns_add(fake, record);
-    fake_dns_add(fake, "big.test 300 TXT and a little more to come above 512 octets together");
-    fake_dns_behave(fake, "old.test", 0, FAKE_NO_OPT, 0);
-    assert_int_equal(look_up("old.test", DNS_A).status, DNS_NO_NAME);
-    for (int i = 0; i < 520; i++) {
-        snprintf(name, sizeof name, "n%d.test", i);
-        look_up(name, DNS_A);
-    }
-    fake_dns_behave(fake, "late.test", 0, FAKE_NO_OPT, 0);
-    assert_int_equal(look_up("late.test", DNS_A).status, DNS_NO_NAME);
-    look_up("n.test", DNS_A);
-    assert_int_equal(look_up("big.test", DNS_TXT).count, 2);
-    assert_int_equal(fake_dns_heard_over_tcp(fake), 0);
-}
-
 static void test_without_edns(void **state)
 {
     (void)state;
@@ -697,7 +672,6 @@ int main(void)
         TEST(test_failover),
         TEST(test_dead_server_is_left_alone),
         TEST(test_nobody_there),
-        TEST(test_edns_comes_back),
         TEST(test_without_edns),
     };
 
