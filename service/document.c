@@ -240,7 +240,7 @@ static void json_imap(struct text *out, const struct imap_evidence *imap)
 static void domain_members(struct text *out, const struct document *document)
 {
     const struct provider *provider = document->provider;
-    const char *dns = document->mx != NULL  ? mx_outcome_name(document->mx->outcome)
+    const char *dns = document->mx != NULL ? mx_outcome_name(document->mx->outcome)
                       : document->complete ? NULL /* decided without it */
                                            : mx_outcome_name(MX_PENDING);
 

@@ -27,7 +27,7 @@ struct document {
     bool parked_mx, disposable_mx;
     enum check_stop stop;
     enum check_progress in_progress; /* the layer still at work when the answer was due */
-    int64_t retry_after_s; /* -1 = null */
+    int64_t retry_after_s;           /* -1 = null */
     int64_t checked_at_s, expires_at_s;
     unsigned from_cache;
     const struct mx_evidence *mx; /* these three may be NULL: null in the document */

@@ -22,9 +22,9 @@ struct lane_host {
     uint32_t queued, sessions, opening; /* opening: sessions that have not asked for work yet */
     uint32_t connections_max, recipients_per_session, rejects_per_session, gap_ms;
     uint64_t rest_until_ms;
-    uint32_t rest_ms;            /* the next rest; doubles */
-    uint64_t refused_ms;         /* when port 25 was first refused; 0 = never */
-    uint64_t clear_until_ms;     /* STARTTLS is broken here: speak in clear until then */
+    uint32_t rest_ms;             /* the next rest; doubles */
+    uint64_t refused_ms;          /* when port 25 was first refused; 0 = never */
+    uint64_t clear_until_ms;      /* STARTTLS is broken here: speak in clear until then */
     struct tls_facts *broken_tls; /* what was seen when it broke; owned; NULL: never */
 };
 

@@ -194,9 +194,9 @@ struct smtp_server {
     char *host; /* MX name; owned */
     struct ip_address address;
     struct ip_address ours; /* our end of the connection; family 0 = not known */
-    char *banner;         /* first greeting line without its code; owned; may be NULL */
-    const char *software; /* "postfix", static; NULL = not recognised */
-    char *extensions;     /* EHLO keywords with parameters, one per line; owned; NULL = HELO only */
+    char *banner;           /* first greeting line without its code; owned; may be NULL */
+    const char *software;   /* "postfix", static; NULL = not recognised */
+    char *extensions; /* EHLO keywords with parameters, one per line; owned; NULL = HELO only */
     bool pipelining, starttls, smtputf8, esmtp;
     struct tls_facts tls;
     uint32_t connect_ms, greeting_ms, ehlo_ms, tls_ms; /* how long each took */
@@ -271,7 +271,7 @@ struct imap_evidence {
     atomic_uint references;
     uint8_t count;
     struct imap_endpoint *endpoints; /* at most IMAP_ENDPOINTS_MAX; owned; NULL when count is 0 */
-    char *transcript; /* JSON array items, only when asked for; owned; may be NULL */
+    char *transcript;                /* JSON array items, only when asked for; owned; may be NULL */
     uint64_t expires_ms;
 };
 struct imap_evidence *imap_evidence_new(void);

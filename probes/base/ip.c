@@ -157,39 +157,39 @@ bool ip_networks_contain(const struct ip_networks *networks, const struct ip_add
 /* IANA special-purpose address registries (RFC 6890) and the AS112 and AMT ranges, where no
  * mail server lives. */
 static const struct ip_network special_v4[] = {
-    {{4, {0}},            8 }, /* this network */
-    {{4, {10}},           8 }, /* private */
-    {{4, {100, 64}},      10}, /* carrier NAT */
-    {{4, {127}},          8 }, /* loopback */
-    {{4, {169, 254}},     16}, /* link-local, cloud metadata */
-    {{4, {172, 16}},      12}, /* private */
-    {{4, {192, 0, 0}},    24}, /* IETF assignments */
-    {{4, {192, 0, 2}},    24}, /* documentation */
+    {{4, {0}}, 8},             /* this network */
+    {{4, {10}}, 8},            /* private */
+    {{4, {100, 64}}, 10},      /* carrier NAT */
+    {{4, {127}}, 8},           /* loopback */
+    {{4, {169, 254}}, 16},     /* link-local, cloud metadata */
+    {{4, {172, 16}}, 12},      /* private */
+    {{4, {192, 0, 0}}, 24},    /* IETF assignments */
+    {{4, {192, 0, 2}}, 24},    /* documentation */
     {{4, {192, 31, 196}}, 24}, /* AS112 */
     {{4, {192, 52, 193}}, 24}, /* AMT */
-    {{4, {192, 88, 99}},  24}, /* 6to4 relays */
-    {{4, {192, 168}},     16}, /* private */
+    {{4, {192, 88, 99}}, 24},  /* 6to4 relays */
+    {{4, {192, 168}}, 16},     /* private */
     {{4, {192, 175, 48}}, 24}, /* AS112 */
-    {{4, {198, 18}},      15}, /* benchmarks */
+    {{4, {198, 18}}, 15},      /* benchmarks */
     {{4, {198, 51, 100}}, 24}, /* documentation */
-    {{4, {203, 0, 113}},  24}, /* documentation */
-    {{4, {224}},          4 }, /* multicast */
-    {{4, {240}},          4 }, /* reserved, broadcast */
+    {{4, {203, 0, 113}}, 24},  /* documentation */
+    {{4, {224}}, 4},           /* multicast */
+    {{4, {240}}, 4},           /* reserved, broadcast */
 };
 
 static const struct ip_network special_v6[] = {
-    {{6, {0}},                                  96}, /* ::, ::1, IPv4-compatible */
+    {{6, {0}}, 96},                                  /* ::, ::1, IPv4-compatible */
     {{6, {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}}, 48}, /* local NAT64 */
-    {{6, {0x01}},                               64}, /* discard */
-    {{6, {0x01, 0, 0, 0, 0, 0, 0, 0x01}},       64}, /* dummy prefix */
-    {{6, {0x20, 0x01}},                         23}, /* IETF assignments, Teredo, ORCHID */
-    {{6, {0x20, 0x01, 0x0d, 0xb8}},             32}, /* documentation */
-    {{6, {0x3f, 0xff}},                         20}, /* documentation */
-    {{6, {0x5f}},                               16}, /* segment routing */
-    {{6, {0xfc}},                               7 }, /* unique local */
-    {{6, {0xfe, 0x80}},                         10}, /* link-local */
-    {{6, {0xfe, 0xc0}},                         10}, /* site-local */
-    {{6, {0xff}},                               8 }, /* multicast */
+    {{6, {0x01}}, 64},                               /* discard */
+    {{6, {0x01, 0, 0, 0, 0, 0, 0, 0x01}}, 64},       /* dummy prefix */
+    {{6, {0x20, 0x01}}, 23},                         /* IETF assignments, Teredo, ORCHID */
+    {{6, {0x20, 0x01, 0x0d, 0xb8}}, 32},             /* documentation */
+    {{6, {0x3f, 0xff}}, 20},                         /* documentation */
+    {{6, {0x5f}}, 16},                               /* segment routing */
+    {{6, {0xfc}}, 7},                                /* unique local */
+    {{6, {0xfe, 0x80}}, 10},                         /* link-local */
+    {{6, {0xfe, 0xc0}}, 10},                         /* site-local */
+    {{6, {0xff}}, 8},                                /* multicast */
 };
 
 /* Prefixes whose addresses carry an IPv4 address, and where in them it stands. */
@@ -198,8 +198,8 @@ static const struct {
     size_t offset;
 } carriers[] = {
     {{{6, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}}, 96}, 12}, /* IPv4-mapped */
-    {{{6, {0x00, 0x64, 0xff, 0x9b}}, 96},                   12}, /* NAT64 */
-    {{{6, {0x20, 0x02}}, 16},                               2 }, /* 6to4 */
+    {{{6, {0x00, 0x64, 0xff, 0x9b}}, 96}, 12},                   /* NAT64 */
+    {{{6, {0x20, 0x02}}, 16}, 2},                                /* 6to4 */
 };
 
 static bool in_table(const struct ip_network *table, size_t count, const struct ip_address *ip)

@@ -27,8 +27,9 @@ void text_format(struct text *text, const char *format, ...) __attribute__((form
  * Values separate themselves: a comma is put where one is due. Keys are ours and
  * are written as they are; string values are escaped, and octets that are not
  * UTF-8 come out as U+FFFD. A NULL string is null. */
-#define json_string text_json_string /* jansson exports these names: ours must not stand in for */
-#define json_integer text_json_integer /* them. A file that needs both includes jansson.h first. */
+#define json_string  text_json_string  /* jansson exports these names: ours must not stand in for */
+#define json_integer text_json_integer /* them. A file that needs both includes jansson.h first.   \
+                                        */
 #define json_null text_json_null
 void json_open(struct text *text, const char *key,
                char bracket);                     /* '{' or '['; key NULL inside arrays */

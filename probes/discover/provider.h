@@ -9,17 +9,18 @@
 #include <stdint.h>
 
 enum provider_truth {
-    PROVIDER_UNKNOWN,     /* learn by decoy */
-    PROVIDER_TRUTHFUL,    /* answers truthfully at RCPT; a tenant may still be a catch-all */
-    PROVIDER_DISCRIMINATES, /* its own consumer domains never accept just anyone: no decoy needed there */
-    PROVIDER_OPAQUE       /* accepts at RCPT whatever the mailbox */
+    PROVIDER_UNKNOWN,       /* learn by decoy */
+    PROVIDER_TRUTHFUL,      /* answers truthfully at RCPT; a tenant may still be a catch-all */
+    PROVIDER_DISCRIMINATES, /* its own consumer domains never accept just anyone: no decoy needed
+                               there */
+    PROVIDER_OPAQUE         /* accepts at RCPT whatever the mailbox */
 };
 
 struct provider {
-    const char *key;     /* "google": lane key, per-provider settings; static */
-    const char *name;    /* "Google" */
+    const char *key;  /* "google": lane key, per-provider settings; static */
+    const char *name; /* "Google" */
     enum provider_truth truth;
-    bool gateway;        /* filters in front of somebody else's mailboxes */
+    bool gateway; /* filters in front of somebody else's mailboxes */
     bool parking;
     /* 0 = the setting's default */
     uint16_t lane_connections, recipients_per_session, rejects_per_session;
@@ -28,12 +29,12 @@ struct provider {
 
 /* By MX host name; NULL = none known ("other"). Lower-case A-label name. */
 const struct provider *provider_by_mx(const char *mx_host);
-/* Is `domain` one of the provider's own consumer domains (gmail.com, outlook.com, ...), where everybody's
- * mailbox is the provider's and no catch-all can exist? */
+/* Is `domain` one of the provider's own consumer domains (gmail.com, outlook.com, ...), where
+ * everybody's mailbox is the provider's and no catch-all can exist? */
 bool provider_owns_domain(const struct provider *provider, const char *domain);
 
-/* Seed IMAP endpoints for a consumer domain or an MX provider; count 0 and offered=false with a row that says
- * "none" = the provider has no IMAP. */
+/* Seed IMAP endpoints for a consumer domain or an MX provider; count 0 and offered=false with a row
+ * that says "none" = the provider has no IMAP. */
 struct provider_endpoint {
     const char *host;
     uint16_t port;

@@ -19,7 +19,8 @@ typedef void mx_done_fn(void *context, struct mx_evidence *evidence);
 struct mx_params {
     struct loop *loop;
     struct dns *dns;
-    const struct ip_networks *allowed; /* special-purpose ranges the operator opened; borrowed for life */
+    const struct ip_networks
+        *allowed;           /* special-purpose ranges the operator opened; borrowed for life */
     uint32_t budget_ms;     /* for one domain, all questions: 4500; then dns_timeout */
     uint32_t cache_entries; /* domains remembered: 100000 */
 };
@@ -27,8 +28,10 @@ struct mx_params {
 struct mx_resolver *mx_resolver_new(const struct mx_params *params);
 void mx_resolver_free(struct mx_resolver **resolver);
 
-/* `domain`: A-labels, lower-case. Never calls back from inside. At most 3 questions for a domain with one MX. */
-struct mx_lookup *mx_lookup_start(struct mx_resolver *resolver, const char *domain, mx_done_fn *done, void *context);
+/* `domain`: A-labels, lower-case. Never calls back from inside. At most 3 questions for a domain
+ * with one MX. */
+struct mx_lookup *mx_lookup_start(struct mx_resolver *resolver, const char *domain,
+                                  mx_done_fn *done, void *context);
 void mx_lookup_cancel(struct mx_lookup **lookup);
 /* The remembered answer if it is still alive, with a reference for the caller; else NULL. */
 struct mx_evidence *mx_cached(struct mx_resolver *resolver, const char *domain);

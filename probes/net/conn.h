@@ -24,17 +24,17 @@ struct socks_proxy;
 
 enum conn_event {
     CONN_CONNECTED,
-    CONN_TLS_READY,       /* conn_tls_facts() is filled */
-    CONN_TLS_FAILED,      /* handshake broken, or octets were waiting behind the STARTTLS reply */
-    CONN_CLOSED,          /* the peer closed in order */
-    CONN_LOST,            /* reset, or an error after connect */
-    CONN_REFUSED,         /* RST to our SYN */
-    CONN_UNREACHABLE,     /* no route, ICMP, family not there */
-    CONN_TIMED_OUT,       /* the time set by conn_set_timeout() ran out (connecting included) */
-    CONN_LINE_TOO_LONG,   /* more than line_max octets without LF */
+    CONN_TLS_READY,         /* conn_tls_facts() is filled */
+    CONN_TLS_FAILED,        /* handshake broken, or octets were waiting behind the STARTTLS reply */
+    CONN_CLOSED,            /* the peer closed in order */
+    CONN_LOST,              /* reset, or an error after connect */
+    CONN_REFUSED,           /* RST to our SYN */
+    CONN_UNREACHABLE,       /* no route, ICMP, family not there */
+    CONN_TIMED_OUT,         /* the time set by conn_set_timeout() ran out (connecting included) */
+    CONN_LINE_TOO_LONG,     /* more than line_max octets without LF */
     CONN_ADDRESS_FORBIDDEN, /* special-purpose and not allowed: no socket was opened */
-    CONN_LOCAL_ERROR,     /* out of descriptors or ports */
-    CONN_PROXY_FAILED     /* down, of another protocol, or unwilling: says nothing about the peer */
+    CONN_LOCAL_ERROR,       /* out of descriptors or ports */
+    CONN_PROXY_FAILED /* down, of another protocol, or unwilling: says nothing about the peer */
 };
 
 struct conn_handler {
@@ -47,11 +47,11 @@ struct conn_params {
     struct loop *loop;
     struct ip_address address;
     uint16_t port;
-    struct ip_address source;          /* family 0: the system chooses; not used through a proxy */
-    const struct socks_proxy *proxy;   /* NULL: directly; borrowed until connected or over */
-    const struct ip_networks *allowed; /* operator's allow_networks; borrowed for the call */
-    uint32_t connect_timeout_ms;       /* the proxy's handshake included */
-    uint32_t line_max;                 /* octets; longer lines end the connection */
+    struct ip_address source;           /* family 0: the system chooses; not used through a proxy */
+    const struct socks_proxy *proxy;    /* NULL: directly; borrowed until connected or over */
+    const struct ip_networks *allowed;  /* operator's allow_networks; borrowed for the call */
+    uint32_t connect_timeout_ms;        /* the proxy's handshake included */
+    uint32_t line_max;                  /* octets; longer lines end the connection */
     const struct conn_handler *handler; /* borrowed, static */
     void *context;
 };
@@ -62,14 +62,15 @@ struct conn *conn_open(const struct conn_params *params);
 void conn_set_timeout(struct conn *conn, uint32_t timeout_ms);
 /* Queues and sends; one call per turn of a dialogue (Nagle is off). At most 8 KiB pending. */
 void conn_send(struct conn *conn, const char *bytes, size_t length);
-/* Client handshake now. Octets already received and not yet delivered as lines are never shown: they
- * make it CONN_TLS_FAILED with finding starttls_injection. `server_name` is SNI and the name to match.
- * `legacy` = use the legacy context (old versions and ciphers). */
-void conn_start_tls(struct conn *conn, struct tls_client *client, const char *server_name, bool legacy);
+/* Client handshake now. Octets already received and not yet delivered as lines are never shown:
+ * they make it CONN_TLS_FAILED with finding starttls_injection. `server_name` is SNI and the name
+ * to match. `legacy` = use the legacy context (old versions and ciphers). */
+void conn_start_tls(struct conn *conn, struct tls_client *client, const char *server_name,
+                    bool legacy);
 const struct tls_facts *conn_tls_facts(const struct conn *conn);
-/* Our end of an open connection: what the peer sees of us unless something translates. False: not known,
- * as always through a proxy. */
+/* Our end of an open connection: what the peer sees of us unless something translates. False: not
+ * known, as always through a proxy. */
 bool conn_local_address(const struct conn *conn, struct ip_address *address);
-/* Closes and frees; sets *conn to NULL; NULL is fine. `reset` drops the connection with RST (no TIME_WAIT):
- * for aborts. Orderly closes are for after the peer has closed or answered QUIT. */
+/* Closes and frees; sets *conn to NULL; NULL is fine. `reset` drops the connection with RST (no
+ * TIME_WAIT): for aborts. Orderly closes are for after the peer has closed or answered QUIT. */
 void conn_close(struct conn **conn, bool reset);

@@ -14,7 +14,7 @@
 struct tls_client;
 
 struct tls_client_params {
-    const char *ca_file; /* NULL: the system's store */
+    const char *ca_file;   /* NULL: the system's store */
     unsigned sessions_max; /* resumable sessions kept; 0 = none */
 };
 

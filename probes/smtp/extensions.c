@@ -11,16 +11,16 @@ static const struct keyword {
     size_t offset; /* of the flag */
 } keywords_known[] = {
     {"PIPELINING", offsetof(struct smtp_extensions, pipelining)},
-    {"STARTTLS",   offsetof(struct smtp_extensions, starttls)  },
-    {"SMTPUTF8",   offsetof(struct smtp_extensions, smtputf8)  },
+    {"STARTTLS", offsetof(struct smtp_extensions, starttls)},
+    {"SMTPUTF8", offsetof(struct smtp_extensions, smtputf8)},
 };
 
 static const struct limit {
     const char *name;
     size_t offset; /* of the number */
 } limits_known[] = {
-    {"MAILMAX=",       offsetof(struct smtp_limits, mail_max)            },
-    {"RCPTMAX=",       offsetof(struct smtp_limits, recipient_max)       },
+    {"MAILMAX=", offsetof(struct smtp_limits, mail_max)},
+    {"RCPTMAX=", offsetof(struct smtp_limits, recipient_max)},
     {"RCPTDOMAINMAX=", offsetof(struct smtp_limits, recipient_domain_max)},
 };
 

@@ -31,19 +31,22 @@ enum smtp_next {
     SMTP_NEXT_ASK,      /* ask about task->recipient; more may follow */
     SMTP_NEXT_ASK_LAST, /* nothing follows: QUIT may ride in the same group */
     SMTP_NEXT_QUIT,
-    SMTP_NEXT_WAIT      /* keep the connection; smtp_session_resume() continues */
+    SMTP_NEXT_WAIT /* keep the connection; smtp_session_resume() continues */
 };
 
-/* Strings are borrowed until on_answer or on_end. They went through address/ and hold no CR, LF, <, >. */
+/* Strings are borrowed until on_answer or on_end. They went through address/ and hold no CR, LF, <,
+ * >. */
 struct smtp_task {
     const char *mail_from; /* "" = the null sender */
-    const char *recipient; /* the wire form: local part as typed, A-label domain (U-label with smtputf8) */
-    bool smtputf8;         /* RFC 6531: send the SMTPUTF8 parameter */
-    bool seen_before;      /* this server was asked this before: a 4xx is not for strangers (RFC 6647) */
+    const char
+        *recipient; /* the wire form: local part as typed, A-label domain (U-label with smtputf8) */
+    bool smtputf8;  /* RFC 6531: send the SMTPUTF8 parameter */
+    bool seen_before; /* this server was asked this before: a 4xx is not for strangers (RFC 6647) */
 };
 
 struct smtp_answer {
-    enum smtp_stage stage;        /* RCPT; MAIL when the sender was refused; EHLO when SMTPUTF8 is missing */
+    enum smtp_stage
+        stage; /* RCPT; MAIL when the sender was refused; EHLO when SMTPUTF8 is missing */
     struct smtp_reply_facts reply; /* classified; owned by the session, borrowed until return */
     uint32_t took_ms;
 };
@@ -54,7 +57,8 @@ struct smtp_session_end {
     bool task_open;                /* a task was given and not answered */
     uint32_t answered;             /* recipients answered in this session */
     struct smtp_reply_facts reply; /* for SMTP_END_REPLY; borrowed until return */
-    struct smtp_server *server;    /* what was learned; NULL before the greeting; borrowed until return */
+    struct smtp_server
+        *server; /* what was learned; NULL before the greeting; borrowed until return */
 };
 
 struct smtp_session_handler {
@@ -76,11 +80,12 @@ struct smtp_session_params {
     struct ip_address source;
     const struct socks_proxy *proxy;   /* NULL: directly; borrowed for the session */
     const struct ip_networks *allowed; /* borrowed for the session */
-    const char *hello_name;            /* FQDN or "" = the socket's address literal, which a proxy hides: there
-                                          a name is needed; borrowed for the session */
+    const char *hello_name; /* FQDN or "" = the socket's address literal, which a proxy hides: there
+                               a name is needed; borrowed for the session */
     struct smtp_waits waits;
-    bool in_clear;          /* do not use STARTTLS: it failed here before */
-    struct text *transcript; /* NULL, or JSON array items {"t":ms,"dir":"C|S","line":...} are added; borrowed */
+    bool in_clear;           /* do not use STARTTLS: it failed here before */
+    struct text *transcript; /* NULL, or JSON array items {"t":ms,"dir":"C|S","line":...} are added;
+                                borrowed */
     const struct smtp_session_handler *handler; /* borrowed, static */
     void *context;
 };
@@ -92,6 +97,6 @@ void smtp_session_resume(struct smtp_session *session);
 struct smtp_server *smtp_session_server(struct smtp_session *session);
 /* Where it stands, for progress. */
 enum smtp_stage smtp_session_stage(const struct smtp_session *session);
-/* End it now: QUIT first if it stands at a reply boundary, else close. No callback comes after this call;
- * the session finishes its goodbye by itself (at most quit_ms). Sets NULL; NULL is fine. */
+/* End it now: QUIT first if it stands at a reply boundary, else close. No callback comes after this
+ * call; the session finishes its goodbye by itself (at most quit_ms). Sets NULL; NULL is fine. */
 void smtp_session_drop(struct smtp_session **session);

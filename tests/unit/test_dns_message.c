@@ -256,8 +256,7 @@ static const struct bad_case {
                RR(SAME, MX, TTL_60, LENGTH("\4") "\0\x0a\5b") "cdef\0"),
      DNS_MX},
     {"PTR with octets behind",
-     BYTES(HEADER(OK, ONE, NONE, NONE) QUESTION(PTR)
-               RR(SAME, PTR, TTL_60, LENGTH("\3") SAME "x")),
+     BYTES(HEADER(OK, ONE, NONE, NONE) QUESTION(PTR) RR(SAME, PTR, TTL_60, LENGTH("\3") SAME "x")),
      DNS_PTR},
     {"TXT without a string",
      BYTES(HEADER(OK, ONE, NONE, NONE) QUESTION(TXT) RR(SAME, TXT, TTL_60, LENGTH("\0"))), DNS_TXT},
