@@ -1,3 +1,5 @@
+/* The least work that a world can be asked with, lane by lane. What is counted is certain: a client
+ * that keeps the caps and waits as vrfyd.conf says can need more, but not less. */
 #include "tests/lab/ideal.h"
 
 #include <stdlib.h>
@@ -5,76 +7,193 @@
 
 #include "probes/base/mem.h"
 
-/* Replies that a session waits for besides its transactions. */
-enum { TURNS_GREETING_EHLO = 2, TURNS_STARTTLS = 3, DNS_TURNS = 2 };
+/* Replies that a session waits for besides its transactions; a handshake is not delayed. */
+enum { TURNS_GREETING_EHLO = 2, TURNS_STARTTLS = 2, DNS_TURNS = 2 };
 
 struct lane_work {
-    uint64_t transactions, rejects, connections, extra_ms;
+    const struct lab_host *host; /* the first of the lane that takes recipients */
+    uint64_t transactions, refusals;
+    uint64_t cuts;        /* faults: each ends a session */
+    uint64_t stalls;      /* faults that keep a connection for the whole wait */
+    uint64_t lost;        /* sessions that come to nothing, whatever the client does */
+    uint64_t connections; /* the sum of it all */
+    uint64_t floor_ms; /* waits that nothing shortens: greylist windows, tries and their pauses */
 };
 
 static uint64_t divide_up(uint64_t a, uint64_t b) { return b > 0 ? (a + b - 1) / b : a; }
 
-static bool host_answers(const struct host_play *play)
+static void at_least(uint64_t *value, uint64_t floor)
 {
-    return play->door == DOOR_OPEN && play->drop == DROP_NEVER && play->hello != HELLO_BLOCKED &&
-           (play->greeting <= GREETING_NULS);
+    if (*value < floor)
+        *value = floor;
 }
 
-/* What one domain adds to the lane of its first host that answers. */
+/* --- hosts that tell nothing ------------------------------------------------------------- */
+
+static bool host_tells(const struct host_play *play)
+{
+    return play->door == DOOR_OPEN &&
+           (play->drop == DROP_NEVER || play->drop == DROP_QUIT || play->drop_once) &&
+           play->hello != HELLO_BLOCKED && play->greeting <= GREETING_NULS &&
+           play->recipient != RECIPIENT_SILENT && play->recipient != RECIPIENT_BLOCKED &&
+           !play->busy_at_mail;
+}
+
+/* Sessions that come to nothing before one that tells. */
+static uint64_t lost_sessions(const struct host_play *play)
+{
+    bool tls_breaks =
+        play->tls == TLS_PLAY_ALERT || play->tls == TLS_PLAY_DROP || play->tls == TLS_PLAY_INJECTED;
+
+    return (play->drop_once ? 1u : 0u) + (tls_breaks ? 1u : 0u);
+}
+
+static uint64_t wait_of(const struct host_play *play)
+{
+    if (play->door == DOOR_STUCK)
+        return WAIT_CONNECT_MS;
+    if (play->greeting == GREETING_SILENT || play->greeting == GREETING_DRIP)
+        return WAIT_GREETING_MS;
+    return play->recipient == RECIPIENT_SILENT ? WAIT_RECIPIENT_MS : 0;
+}
+
+/* Is what comes of this behaviour asked again, and to no avail? */
+static bool asked_again(const struct behaviour *row)
+{
+    static const char *const passing[] = {"deferred",        "smtp_timeout",    "connection_lost",
+                                          "connect_refused", "connect_timeout", "temporary_failure",
+                                          "dns_timeout",     "dns_failure"};
+
+    for (size_t i = 0; i < TRUTH_REASONS_MAX && row->first.reasons[i] != NULL; i++)
+        for (size_t k = 0; k < ARRAY_LENGTH(passing); k++)
+            if (strcmp(row->first.reasons[i], passing[k]) == 0)
+                return !row->settles;
+    return false;
+}
+
+static uint64_t tries_of(const struct world *world, const struct behaviour *row)
+{
+    return world->settings.settle && asked_again(row) ? 1 + SETTLE_TRIES : 1;
+}
+
+static uint64_t pauses_ms(uint64_t tries)
+{
+    uint64_t sum_ms = 0;
+
+    for (uint64_t i = 0; i + 1 < tries; i++)
+        sum_ms += (uint64_t)settle_after_s[i] * 1000;
+    return sum_ms;
+}
+
+/* --- what one domain adds ------------------------------------------------------------------ */
+
+static bool greylisted(const struct host_play *play, const struct lab_mailbox *mailbox)
+{
+    return play->recipient == RECIPIENT_GREY_ALL || play->recipient == RECIPIENT_VERIFYING ||
+           (play->recipient == RECIPIENT_GREY_KNOWN && mailbox->class == MAILBOX_KNOWN);
+}
+
+/* Without SMTPUTF8 such a mailbox is not asked about at all. */
+static bool speakable(const struct host_play *play, const struct lab_mailbox *mailbox)
+{
+    bool ascii = true;
+
+    for (const char *at = mailbox->local; *at != '\0'; at++)
+        ascii = ascii && (unsigned char)*at < 0x80;
+    return ascii || play->smtputf8;
+}
+
+static bool accepted_in_the_end(const struct behaviour *row, const struct lab_mailbox *mailbox)
+{
+    if (row->first.status == LAB_RISKY)
+        return true;
+    return mailbox->class == MAILBOX_KNOWN && (row->first.status == LAB_OWN || row->settles);
+}
+
+/* True when it is accepted in the end. */
+static bool add_mailbox(const struct world *world, const struct behaviour *row,
+                        const struct lab_mailbox *mailbox, struct lane_work *work)
+{
+    const struct host_play *play = work->host->play;
+    uint64_t tries = tries_of(world, row);
+    bool accepted = accepted_in_the_end(row, mailbox);
+    bool grey = world->settings.settle && greylisted(play, mailbox);
+    bool fault = mailbox->fault != FAULT_NONE;
+
+    if (!speakable(play, mailbox))
+        return false;
+    work->transactions += tries + (grey ? 1 : 0) + (fault ? 1 : 0);
+    work->refusals += (accepted ? 0 : tries) + (grey ? 1 : 0);
+    work->cuts += fault ? 1 : 0;
+    work->stalls += mailbox->fault == FAULT_STALL ? 1 : 0;
+    if (grey)
+        at_least(&work->floor_ms, (uint64_t)world->settings.greylist_s * 1000);
+    return accepted;
+}
+
+/* One decoy a domain, where somebody was accepted and acceptance is not known to mean nothing. */
+static void add_decoy(const struct behaviour *row, struct lane_work *work)
+{
+    bool risky = row->first.status == LAB_RISKY;
+
+    if (risky && row->dns == DNS_PROVIDER)
+        return;
+    work->transactions++;
+    work->refusals += risky ? 0 : 1;
+}
+
 static void add_domain(const struct world *world, const struct lab_domain *domain,
                        struct lane_work *lanes)
 {
-    const struct lab_host *host = NULL;
+    const struct behaviour *row = behaviour_at(domain->behaviour);
+    uint64_t tries = tries_of(world, row), waits_ms = 0;
+    struct lane_work *work = NULL;
     bool accepted = false;
 
-    for (size_t i = 0; i < domain->host_count && host == NULL; i++)
-        if (host_answers(world->hosts[domain->first_host + i].play))
-            host = &world->hosts[domain->first_host + i];
-    const struct truth *first = &behaviour_at(domain->behaviour)->first;
-    bool asked = first->status != LAB_RISKY || strcmp(first->reasons[0], "parked") != 0;
-    if (host == NULL || domain->mailbox_count == 0 || !asked)
+    if (domain->mailbox_count == 0 ||
+        (row->first.reasons[0] != NULL && strcmp(row->first.reasons[0], "parked") == 0))
         return;
-    struct lane_work *work = &lanes[host->lane];
-    for (size_t i = 0; i < domain->mailbox_count; i++) {
-        const struct lab_mailbox *mailbox = &world->mailboxes[domain->first_mailbox + i];
-        bool anybody = host->play->recipient == RECIPIENT_ANYBODY ||
-                       host->play->recipient == RECIPIENT_CANNOT_TELL;
+    for (size_t i = 0; i < domain->host_count && work == NULL; i++) {
+        const struct lab_host *host = &world->hosts[domain->first_host + i];
 
-        work->transactions++;
-        accepted = accepted || anybody || mailbox->class == MAILBOX_KNOWN;
-        work->rejects += !anybody && mailbox->class != MAILBOX_KNOWN &&
-                         mailbox->class != MAILBOX_FULL_452 &&
-                         mailbox->class != MAILBOX_RATE_LIMITED;
+        work = &lanes[host->lane];
+        work->lost += lost_sessions(host->play);
+        if (host_tells(host->play)) {
+            work->host = work->host != NULL ? work->host : host;
+            break;
+        }
+        waits_ms += wait_of(host->play);
+        work->lost += host->play->door == DOOR_OPEN ? tries : 0;
+        at_least(&work->floor_ms, tries * waits_ms + pauses_ms(tries));
+        work = NULL;
     }
-    /* One decoy a domain, where somebody was accepted and acceptance is not known to mean nothing.
-     */
-    if (accepted && behaviour_at(domain->behaviour)->first.status != LAB_RISKY) {
-        work->transactions++;
-        work->rejects++;
-    } else if (accepted && behaviour_at(domain->behaviour)->dns != DNS_PROVIDER) {
-        work->transactions++;
-    }
+    for (size_t i = 0; work != NULL && i < domain->mailbox_count; i++)
+        accepted |= add_mailbox(world, row, &world->mailboxes[domain->first_mailbox + i], work);
+    if (accepted)
+        add_decoy(row, work);
 }
 
+/* --- what a lane needs ---------------------------------------------------------------------- */
+
 static uint64_t lane_time(const struct world *world, const struct lab_lane *lane,
-                          const struct lab_host *host, struct lane_work *work)
+                          struct lane_work *work)
 {
+    const struct host_play *play = work->host->play;
     const struct lab_caps *caps = &lane->caps;
     uint64_t delay_ms = world->settings.delay_ms;
-    uint32_t limit = host->play->recipients_per_connection;
-    uint64_t by_recipients = divide_up(work->transactions, caps->recipients);
-    uint64_t by_rejects = divide_up(work->rejects, caps->rejects);
-    uint64_t by_limit = limit > 0 ? divide_up(work->transactions, limit) : 0;
+    uint32_t limit = play->recipients_per_connection;
 
-    work->connections = by_recipients > by_rejects ? by_recipients : by_rejects;
-    if (by_limit > work->connections)
-        work->connections = by_limit;
-    uint64_t turns = TURNS_GREETING_EHLO + (host->play->tls != TLS_PLAY_NONE ? TURNS_STARTTLS : 0);
+    work->connections = divide_up(work->transactions, caps->recipients);
+    at_least(&work->connections, divide_up(work->refusals, caps->rejects));
+    at_least(&work->connections, limit > 0 ? divide_up(work->transactions, limit) : 0);
+    at_least(&work->connections, work->cuts);
+    uint64_t turns = TURNS_GREETING_EHLO + (play->tls != TLS_PLAY_NONE ? TURNS_STARTTLS : 0);
     uint64_t per_session_ms =
-        turns * delay_ms + (host->play->greeting == GREETING_SLOW ? SLOW_GREETING_MS : 0);
-    uint64_t turns_each = host->play->no_pipelining ? 2 : 1;
+        turns * delay_ms + (play->greeting == GREETING_SLOW ? SLOW_GREETING_MS : 0);
+    uint64_t turns_each = play->no_pipelining ? 2 : 1;
     return divide_up(work->connections * per_session_ms +
-                         work->transactions * turns_each * delay_ms,
+                         work->transactions * turns_each * delay_ms +
+                         work->stalls * WAIT_RECIPIENT_MS,
                      caps->connections);
 }
 
@@ -86,23 +205,19 @@ struct ideal ideal_of(const struct world *world)
 
     for (size_t i = 0; i < world->domain_count; i++)
         add_domain(world, &world->domains[i], lanes);
-    bool *done = mem_array(bool, world->lane_count);
-    for (size_t i = 0; i < world->host_count; i++) {
-        const struct lab_host *host = &world->hosts[i];
+    for (size_t i = 0; i < world->lane_count; i++) {
+        struct lane_work *work = &lanes[i];
+        uint64_t time_ms = work->host != NULL ? lane_time(world, &world->lanes[i], work) : 0;
 
-        if (host->play == NULL || done[host->lane] || lanes[host->lane].transactions == 0)
-            continue;
-        done[host->lane] = true;
-        uint64_t time_ms = lane_time(world, &world->lanes[host->lane], host, &lanes[host->lane]);
-        ideal.connections += lanes[host->lane].connections;
-        ideal.transactions += lanes[host->lane].transactions;
+        at_least(&time_ms, work->floor_ms);
+        ideal.connections += work->connections + work->lost;
+        ideal.transactions += work->transactions;
         if (time_ms > longest_ms) {
             longest_ms = time_ms;
-            ideal.lane = world->lanes[host->lane].name;
+            ideal.lane = world->lanes[i].name;
         }
     }
     ideal.time_ms = ideal.dns_ms + longest_ms;
-    free(done);
     free(lanes);
     return ideal;
 }

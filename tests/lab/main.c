@@ -18,7 +18,8 @@ enum { EXIT_USAGE = 2 };
 
 static const char usage[] =
     "maillab generate --seed S --domains D --addresses N --out DIR [--mix FILE] [--delay-ms MS]\n"
-    "                 [--faults PERCENT] [--providers PERCENT] [--greylist-s S] [--null-sender 1]\n"
+    "                 [--faults PERCENT] [--providers PERCENT] [--greylist-s S] [--null-sender 1] "
+    "[--settle 1]\n"
     "                 [--connections N] [--recipients N] [--rejects N]\n"
     "maillab demo-world --out DIR\n"
     "maillab serve --world DIR [--ready-file FILE]\n"
@@ -29,7 +30,7 @@ static const char usage[] =
 
 struct arguments {
     struct generator_options generator;
-    uint32_t null_sender, pause_ms;
+    uint32_t null_sender, settle, pause_ms;
     const char *out, *world, *ready_file;
 };
 
@@ -61,6 +62,7 @@ static const struct option_row options[] = {
     NUMBER("--recipients", generator.settings.caps.recipients, 10000),
     NUMBER("--rejects", generator.settings.caps.rejects, 10000),
     NUMBER("--null-sender", null_sender, 1),
+    NUMBER("--settle", settle, 1),
     NUMBER("--ms", pause_ms, 600000),
     TEXT("--mix", generator.mix_file),
     TEXT("--out", out),
@@ -136,6 +138,7 @@ static int run_generate(struct arguments *arguments)
     if (arguments->out == NULL || arguments->generator.domains == 0)
         return EXIT_USAGE;
     arguments->generator.settings.null_sender = arguments->null_sender != 0;
+    arguments->generator.settings.settle = arguments->settle != 0;
     struct world *world = generate_world(&arguments->generator, error, sizeof(error));
     return write_world(world, arguments->out, error);
 }

@@ -1,5 +1,6 @@
 #include "tests/lab/replies.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "probes/base/mem.h"
@@ -37,7 +38,7 @@ static const char *const phrases[STYLE_COUNT][SAY_TOPIC_COUNT] = {
                     [SAY_RESTRICTED] = "550 This list only accepts mail from its members",
                     [SAY_RATE_LIMITED] = "450 This user is receiving mail too quickly",
                     [SAY_MOVED] = "551 User has moved",
-                    [SAY_GREYLISTED] = "451 Greylisted, please try again in 300 seconds",
+                    [SAY_GREYLISTED] = "451 Greylisted, please try again in $g seconds",
                     [SAY_TEMPORARY] = "451 Temporary local problem",
                     [SAY_RELAY_DENIED] = "550 relay not permitted"},
     [STYLE_SENDMAIL] =
@@ -64,7 +65,7 @@ static const char *const phrases[STYLE_COUNT][SAY_TOPIC_COUNT] = {
          [SAY_DISABLED] = "550 5.2.1 The recipient's mailbox is disabled",
          [SAY_RESTRICTED] = "550 5.7.2 This group only accepts mail from its members",
          [SAY_MOVED] = "551 5.1.6 The recipient has moved",
-         [SAY_GREYLISTED] = "451 4.7.1 Greylisted for 5 minutes",
+         [SAY_GREYLISTED] = "451 4.7.1 Greylisted for $g seconds",
          [SAY_TEMPORARY] = "451 4.4.3 Directory lookup failed",
          [SAY_RELAY_DENIED] = "550 5.7.1 Message relay not permitted for <$r>"},
     [STYLE_OPENSMTPD] = {[SAY_GREETING] = "220 $h ESMTP OpenSMTPD",
@@ -171,10 +172,12 @@ void reply_expand(struct text *out, const char *pattern, const struct reply_word
         if (mark == NULL)
             break;
         text_add(out, pattern, (size_t)(mark - pattern));
-        const char *value = mark[1] == 'h'   ? words->host
-                            : mark[1] == 'r' ? words->recipient
-                                             : words->client;
-        text_put(out, value);
+        if (mark[1] == 'g')
+            text_format(out, "%" PRIu32, words->greylist_s);
+        else
+            text_put(out, mark[1] == 'h'   ? words->host
+                          : mark[1] == 'r' ? words->recipient
+                                           : words->client);
         pattern = mark + 2;
     }
     text_put(out, pattern);

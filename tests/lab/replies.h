@@ -41,6 +41,7 @@ enum reply_topic {
 
 struct reply_words {
     const char *host, *recipient, *client; /* for $h, $r and $c */
+    uint32_t greylist_s;                   /* for $g */
 };
 
 /* The reply, one or more lines joined by '\n', each with its code. Falls back on the plain style.

@@ -28,6 +28,21 @@ static void write_lanes(FILE *file, const struct world *world)
     fprintf(file, "\nlane_unknown_per_hour = 1000000\ninteractive_reserve = 0\n");
 }
 
+const uint32_t settle_after_s[SETTLE_TRIES] = {1, 2, 4};
+
+/* What passes is asked again within seconds, and nothing ends for want of time. */
+static void write_retries(FILE *file, const struct world *world)
+{
+    uint32_t grey_s = world->settings.greylist_s + 1;
+
+    fprintf(file,
+            "retry_greylist_s = %" PRIu32 " %" PRIu32 " %" PRIu32 "\nretry_temporary_s =", grey_s,
+            grey_s * 2, grey_s * 4);
+    for (size_t i = 0; i < SETTLE_TRIES; i++)
+        fprintf(file, " %" PRIu32, settle_after_s[i]);
+    fprintf(file, "\nlane_rest_ms = %d\ncheck_budget_ms = %d\n", SETTLE_REST_MS, 3600000);
+}
+
 static void write_all(FILE *file, const struct world *world, const struct lab_ports *ports,
                       const char *directory)
 {
@@ -54,6 +69,8 @@ static void write_all(FILE *file, const struct world *world, const struct lab_po
             "%d\n",
             WAIT_CONNECT_MS, WAIT_GREETING_MS, WAIT_COMMAND_MS, WAIT_RECIPIENT_MS, WAIT_QUIT_MS,
             WAIT_DNS_MS, WAIT_DNS_BUDGET_MS);
+    if (world->settings.settle)
+        write_retries(file, world);
 }
 
 bool settings_write(const struct world *world, const struct lab_ports *ports, const char *directory,

@@ -52,7 +52,7 @@ static void answer_text(struct smtp_peer *peer, const char *reply)
         counters->recipients_deferred++;
     else
         counters->recipients_refused++;
-    if (reply[0] == '5' &&
+    if (reply[0] != '2' && /* servers count what they put off too */
         ++peer->rejects > peer->worker->world->lanes[peer_host(peer)->lane].caps.rejects)
         worker_break(peer->worker, peer->host, BREAK_REJECTS);
     text_init(&out, (size_t)STREAM_LINE_MAX * 2);
@@ -75,8 +75,10 @@ static void answer_expanded(struct smtp_peer *peer, const char *pattern, const c
 
 static void answer(struct smtp_peer *peer, enum reply_topic topic, const char *recipient)
 {
-    struct reply_words words = {
-        .host = peer_host(peer)->name, .recipient = recipient, .client = "127.0.0.1"};
+    struct reply_words words = {.host = peer_host(peer)->name,
+                                .recipient = recipient,
+                                .client = "127.0.0.1",
+                                .greylist_s = peer->worker->world->settings.greylist_s};
     struct text out;
 
     text_init(&out, STREAM_LINE_MAX);

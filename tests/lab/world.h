@@ -31,6 +31,7 @@ struct world_settings {
     uint32_t delay_ms;   /* before every reply: stands for the round trip */
     uint32_t greylist_s; /* how long a first-seen triple is put off */
     bool null_sender;    /* vrfyd.conf sets no mail_from */
+    bool settle;         /* vrfyd.conf lets the service ask again within seconds */
     struct lab_caps caps;
 };
 
@@ -64,6 +65,11 @@ struct lab_domain {
 
 enum { HOST_ADDRESSES_MAX = 2 };
 #define NO_HOST UINT32_MAX
+
+/* With `settle`: seconds before each further try after trouble that passes, and how long hosts rest
+ * at first. */
+enum { SETTLE_TRIES = 3, SETTLE_REST_MS = 500 };
+extern const uint32_t settle_after_s[SETTLE_TRIES];
 
 /* One server, on addresses of its own. */
 struct lab_host {

@@ -42,16 +42,23 @@ static const struct setting_row setting_rows[] = {
     SETTING("lane_rejects", caps.rejects),
 };
 
+static const struct {
+    const char *name;
+    size_t offset;
+} switch_rows[] = {{"null_sender", offsetof(struct world_settings, null_sender)},
+                   {"settle", offsetof(struct world_settings, settle)}};
+
 static bool read_set(struct world *world, char **fields)
 {
     uint64_t number = 0;
 
     if (!parse_number(fields[2], &number))
         return false;
-    if (strcmp(fields[1], "null_sender") == 0) {
-        world->settings.null_sender = number != 0;
-        return true;
-    }
+    for (size_t i = 0; i < ARRAY_LENGTH(switch_rows); i++)
+        if (strcmp(fields[1], switch_rows[i].name) == 0) {
+            *(bool *)((char *)&world->settings + switch_rows[i].offset) = number != 0;
+            return true;
+        }
     for (size_t i = 0; i < ARRAY_LENGTH(setting_rows); i++) {
         char *member = (char *)&world->settings + setting_rows[i].offset;
         uint32_t narrow = (uint32_t)number;
@@ -158,6 +165,7 @@ static void write_settings(FILE *file, const struct world_settings *settings)
     fprintf(file, "set\tdelay_ms\t%" PRIu32 "\n", settings->delay_ms);
     fprintf(file, "set\tgreylist_s\t%" PRIu32 "\n", settings->greylist_s);
     fprintf(file, "set\tnull_sender\t%d\n", settings->null_sender);
+    fprintf(file, "set\tsettle\t%d\n", settings->settle);
     fprintf(file, "set\tlane_connections\t%" PRIu32 "\n", settings->caps.connections);
     fprintf(file, "set\tlane_recipients\t%" PRIu32 "\n", settings->caps.recipients);
     fprintf(file, "set\tlane_rejects\t%" PRIu32 "\n", settings->caps.rejects);
