@@ -49,19 +49,23 @@ $(BUILD)/lib%.a:
 	@rm -f $@; ar rcs $@ $^
 
 $(BUILD)/vrfyd: $(BUILD)/service/main.o $(BUILD)/libapi.a $(BUILD)/libservice.a $(BUILD)/libprobes.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 $(BUILD)/maillab: $(call OBJECTS,$(SOURCES_LAB)) $(BUILD)/libprobes.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 # One program a test file.
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libsupport.a $(BUILD)/libapi.a $(BUILD)/libservice.a \
                  $(BUILD)/libprobes.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(PKG_LIBS)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(PKG_LIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	@echo "  CC $<"
+	@$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # --- set-up ---------------------------------------------------------------------
 
