@@ -65,8 +65,8 @@ static X509 *make_certificate(const struct certificate_plan *plan)
     if (plan->san != NULL)
         add_extension(certificate, issuer, NID_subject_alt_name, plan->san);
     add_extension(certificate, issuer, NID_subject_key_identifier, "hash");
-    add_extension(certificate, issuer, NID_authority_key_identifier,
-                  "keyid"); /* RFC 5280 4.2.1.1 */
+    /* RFC 5280 section 4.2.1.1; without it strict clients refuse the chain */
+    add_extension(certificate, issuer, NID_authority_key_identifier, "keyid");
     X509_sign(certificate, plan->sign_key, EVP_sha256());
     return certificate;
 }
