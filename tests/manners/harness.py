@@ -1,0 +1,170 @@
+"""A lab, a service that asks it, and what the asking cost: the ground of all tests in this folder."""
+import http.client
+import json
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lab"))
+from lab import Failure, Lab, Service  # noqa: E402
+from world import World  # noqa: E402
+
+MAILLAB = os.environ.get("MAILLAB", "build/maillab")
+VRFYD = os.environ.get("VRFYD", "build/vrfyd")
+PATIENCE_S = 30  # a test that waits so long has failed
+
+
+class Reply:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Client:
+    """Plain HTTP to the service under test."""
+
+    def __init__(self, port):
+        self.port = port
+
+    def call(self, method, target, document=None, **headers):
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        try:
+            body = None if document is None else json.dumps(document)
+            if document is not None:
+                headers["Content-Type"] = "application/json"
+            link.request(method, target, body, headers)
+            answer = link.getresponse()
+            return Reply(answer.status, dict(answer.getheaders()), answer.read().decode())
+        finally:
+            link.close()
+
+    def verify(self, email, **options):
+        reply = self.call("POST", "/v1/verify", {"email": email, "imap": False, "deadline_ms": 20000, **options})
+        if reply.status != 200:
+            raise Failure(f"{email}: {reply.status} {reply.body}")
+        return reply.json
+
+    def batch(self, emails, **options):
+        reply = self.call("POST", "/v1/verify/batch", {"emails": emails, "imap": False, **options})
+        if reply.status != 200:
+            raise Failure(f"batch: {reply.status} {reply.body}")
+        return reply.json["results"]
+
+    def later(self, verdict_id, wait_s=0):
+        return self.call("GET", f"/v1/verify/{verdict_id}?wait={wait_s}").json
+
+    def at_once(self, calls):
+        """Runs all calls at the same moment, each in a thread; their results in order, raising the first failure."""
+        results, failures = [None] * len(calls), []
+        gate = threading.Barrier(len(calls))
+
+        def run(index):
+            try:
+                gate.wait(PATIENCE_S)
+                results[index] = calls[index]()
+            except Exception as failure:  # pylint: disable=broad-except
+                failures.append(failure)
+        threads = [threading.Thread(target=run, args=(index,)) for index in range(len(calls))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
+        return results
+
+
+class Cost:
+    """What the lab has counted between two moments: cost["connections"], cost["dns"]."""
+
+    def __init__(self, lab):
+        self.lab = lab
+
+    @staticmethod
+    def flat(counters):
+        return {**{name: value for name, value in counters.items() if isinstance(value, int)},
+                "dns": counters["dns"]["queries"]}
+
+    def __enter__(self):
+        self.before = self.flat(self.lab.counters())
+        return self
+
+    def __exit__(self, *_):
+        # Counting a close or a QUIT takes the lab a moment after the answer has left the service.
+        settle(lambda: self.lab.counters()["open_now"] == 0)
+        after = self.flat(self.lab.counters())
+        self.counted = {name: after[name] - self.before[name] for name in after}
+
+    def __getitem__(self, name):
+        return self.counted[name]
+
+
+def settle(what, patience_s=5):
+    """Waits for something to come true; what if not is the caller's business."""
+    end = time.monotonic() + patience_s
+    while not what() and time.monotonic() < end:
+        time.sleep(0.02)
+    return what()
+
+
+class LabCase(unittest.TestCase):
+    """One world and one service for all tests of a class. At the end nothing impolite may have been counted, and
+    the service must stop in order."""
+
+    FLAGS = ()
+
+    @classmethod
+    def world(cls):
+        return World()
+
+    @classmethod
+    def prepare(cls):
+        """A chance to put files into cls.directory before the service starts."""
+        return ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = tempfile.mkdtemp(prefix="vrfyd-manners-")
+        cls.lab = cls.service = None
+        try:
+            cls.lab = Lab(MAILLAB, cls.world().write(MAILLAB, cls.directory))
+            cls.service = Service(VRFYD, cls.directory, 0, *cls.FLAGS, *cls.prepare())
+        except BaseException:
+            cls.clean_up()
+            raise
+        cls.client = Client(cls.service.port)
+
+    @classmethod
+    def clean_up(cls):
+        if cls.service is not None and cls.service.alive():
+            cls.service.stop()
+        if cls.lab is not None:
+            cls.lab.stop()
+        shutil.rmtree(cls.directory, ignore_errors=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            settle(lambda: cls.lab.counters()["open_now"] == 0)
+            status, log = cls.service.stop(), cls.service.log_text()
+            counters = cls.lab.counters()
+            assert status == 0, f"the service ended with status {status}: {log[-4000:]}"
+            assert counters["rule_breaks"] == 0, f"rule breaks: {counters['rule_breaks_by_kind']}"
+        finally:
+            cls.clean_up()
+
+    def cost(self):
+        return Cost(self.lab)
+
+    def assertVerdict(self, verdict, status, reason):
+        self.assertEqual((verdict["status"], verdict["reason"]), (status, reason), json.dumps(verdict))
+
+    def assertCost(self, cost, **wanted):
+        self.assertEqual({name: cost[name] for name in wanted}, wanted)

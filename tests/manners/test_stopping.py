@@ -1,0 +1,181 @@
+"""TERM in the middle of work, clients that vanish, HUP."""
+import http.client
+import json
+import os
+import signal
+import threading
+import time
+import unittest
+
+from harness import LabCase, World, settle
+
+GRACE_MS = 2000
+SPARE_S = 2  # for a machine that is busy with other tests
+
+
+class Stopping(LabCase):
+    """Each test stops the service that it got."""
+
+    FLAGS = ("--grace-ms", str(GRACE_MS), "--timeout-greeting-ms", "20000")
+
+    @classmethod
+    def setUpClass(cls):
+        pass
+
+    @classmethod
+    def tearDownClass(cls):
+        pass
+
+    def setUp(self):
+        super().setUpClass.__func__(type(self))
+
+    def tearDown(self):
+        super().tearDownClass.__func__(type(self))
+
+    @classmethod
+    def world(cls):
+        world = World(delay_ms=40)
+        for number in range(20):
+            world.domain(f"plain{number}.test", "accept-known", *[f"user{n}" for n in range(10)])
+            world.domain(f"tarpit{number}.test", "tarpit", "jane.doe")
+        return world
+
+    def stop_while(self, calls, after_s, number=signal.SIGTERM):
+        """Results of the calls, and how long the service took to end."""
+        results = []
+        runner = threading.Thread(target=lambda: results.extend(self.client.at_once(calls)))
+        runner.start()
+        time.sleep(after_s)
+        begin = time.monotonic()
+        self.service.process.send_signal(number)
+        self.service.process.wait(GRACE_MS / 1000 + 20)
+        took_s = time.monotonic() - begin
+        runner.join()
+        self.assertEqual(len(results), len(calls), "a call got no answer")
+        self.assertEqual(self.service.process.returncode, 0, self.service.log_text()[-4000:])
+        return results, took_s
+
+    def test_work_that_can_be_finished_is(self):
+        calls = [lambda n=n: self.client.batch([f"user{k}@plain{n}.test" for k in range(10)]) for n in range(10)]
+        calls += [lambda n=n: self.client.verify(f"user1@plain{n}.test") for n in range(10, 20)]
+        results, took_s = self.stop_while(calls, 0.3)
+        verdicts = [verdict for result in results for verdict in (result if isinstance(result, list) else [result])]
+        self.assertEqual({verdict["reason"] for verdict in verdicts}, {"mailbox_accepted"})
+        self.assertLess(took_s, GRACE_MS / 1000 + SPARE_S)
+
+    def test_work_that_cannot_is_cut_at_the_grace_time(self):
+        tarpits = [f"jane.doe@tarpit{number}.test" for number in range(20)]
+        calls = [lambda: self.client.batch(tarpits[:10], deadline_ms=60000)]
+        calls += [lambda email=email: self.client.verify(email, deadline_ms=60000) for email in tarpits[10:]]
+        calls += [lambda n=n: self.client.batch([f"user{k}@plain{n}.test" for k in range(10)]) for n in range(5)]
+        results, took_s = self.stop_while(calls, 0.8)
+        for verdict in results[0] + results[1:11]:
+            self.assertVerdict(verdict, "unknown", "deadline_exceeded")
+            self.assertFalse(verdict["complete"])
+        self.assertLess(took_s, GRACE_MS / 1000 + SPARE_S)
+
+    def test_nothing_to_do(self):
+        _, took_s = self.stop_while([], 0.1)
+        self.assertLess(took_s, SPARE_S)
+
+    def test_int_is_as_good_as_term(self):
+        self.client.verify("user1@plain0.test")
+        _, took_s = self.stop_while([], 0.1, signal.SIGINT)
+        self.assertLess(took_s, SPARE_S)
+
+
+class Clients(LabCase):
+    FLAGS = ("--timeout-greeting-ms", "3000", "--check-budget-ms", "6000")
+
+    @classmethod
+    def world(cls):
+        world = World(delay_ms=30)
+        for number in range(30):
+            world.domain(f"plain{number}.test", "accept-known", *[f"user{n}" for n in range(10)])
+        for number in range(30):
+            world.domain(f"tarpit{number}.test", "tarpit", "jane.doe")
+        return world
+
+    def checks(self):
+        return self.client.call("GET", "/readyz").json["checks"]
+
+    def vanish(self, emails, lines):
+        """Reads so many lines of a stream, then hangs up."""
+        link = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=20)
+        body = json.dumps({"emails": emails, "deadline_ms": 20000, "imap": False})
+        link.request("POST", "/v1/verify/batch", body,
+                     {"Content-Type": "application/json", "Accept": "application/x-ndjson"})
+        answer = link.getresponse()
+        for _ in range(lines):
+            self.assertIn("index", json.loads(answer.readline()))
+        answer.close()
+        link.close()
+
+    def test_a_stream_that_nobody_reads_any_more(self):
+        emails = [f"user{n}@plain{number}.test" for number in range(30) for n in range(10)]
+        emails += [f"jane.doe@tarpit{number}.test" for number in range(30)]
+        self.vanish(emails, 5)
+        self.assertEqual(self.client.call("GET", "/healthz").json, {"status": "ok"})
+        self.assertTrue(settle(lambda: self.checks() == 0, 15), f"{self.checks()} checks are still at work")
+        self.assertVerdict(self.client.verify("user0@plain0.test"), "deliverable", "mailbox_accepted")
+
+    def test_many_that_vanish(self):
+        emails = [f"jane.doe@tarpit{number}.test" for number in range(30)]
+        for _ in range(10):
+            self.vanish(emails, 0)
+        self.assertEqual(self.client.call("GET", "/healthz").json, {"status": "ok"})
+        self.assertTrue(settle(lambda: self.checks() == 0, 15), f"{self.checks()} checks are still at work")
+
+    def test_descriptors_come_back(self):
+        def count():
+            return len(os.listdir(f"/proc/{self.service.process.pid}/fd"))
+        settle(lambda: self.checks() == 0, 15)
+        self.client.verify("user1@plain1.test", max_age_s=0)
+        settle(lambda: self.lab.counters()["open_now"] == 0)
+        idle = count()
+        self.client.batch([f"user{n}@plain{number}.test" for number in range(30) for n in range(10)], max_age_s=0)
+        self.assertTrue(settle(lambda: count() <= idle, 10), f"{count()} descriptors, {idle} before")
+
+
+class Reload(LabCase):
+    @classmethod
+    def world(cls):
+        return World().domain("plain.test", "accept-known", "jane.doe", "john.doe")
+
+    @classmethod
+    def prepare(cls):
+        cls.suppress = os.path.join(cls.directory, "suppress.txt")
+        cls.write("# nobody\n")
+        return "--suppress-list", cls.suppress
+
+    @classmethod
+    def write(cls, text):
+        with open(cls.suppress, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def hang_up(self, event):
+        before = self.service.log_text().count(event)
+        self.service.process.send_signal(signal.SIGHUP)
+        self.assertTrue(settle(lambda: self.service.log_text().count(event) > before), f"no {event} in the log")
+
+    def test_lists_are_read_again(self):
+        self.assertVerdict(self.client.verify("jane.doe@plain.test"), "deliverable", "mailbox_accepted")
+        self.write("jane.doe@plain.test\n")
+        self.assertVerdict(self.client.verify("jane.doe@plain.test"), "deliverable", "mailbox_accepted")
+        self.hang_up("lists_reloaded")
+        with self.cost() as cost:
+            verdict = self.client.verify("jane.doe@plain.test", max_age_s=0)
+        self.assertVerdict(verdict, "unknown", "suppressed")
+        self.assertEqual(verdict["action"], "reject")
+        self.assertCost(cost, connections=0, dns=0)
+        self.assertVerdict(self.client.verify("john.doe@plain.test"), "deliverable", "mailbox_accepted")
+        os.unlink(self.suppress)
+        self.hang_up("lists_not_reloaded")
+        self.assertVerdict(self.client.verify("jane.doe@plain.test"), "unknown", "suppressed")
+        self.write("")
+        self.hang_up("lists_reloaded")
+        self.assertVerdict(self.client.verify("jane.doe@plain.test"), "deliverable", "mailbox_accepted")
+
+
+if __name__ == "__main__":
+    unittest.main()
