@@ -63,6 +63,7 @@ int cli_check(int argc, char **argv);
 int cli_domain(int argc, char **argv);
 int cli_classify(int argc, char **argv);
 int cli_syntax(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_health(int argc, char **argv);
 int cli_version(int argc, char **argv);

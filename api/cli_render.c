@@ -342,3 +342,24 @@ void render_domain(FILE *out, const char *name, const char *document, bool colou
     render_incomplete(&page, domain);
     json_decref(domain);
 }
+
+/* --- the doctor ---------------------------------------------------------------------------- */
+
+void render_finding(FILE *out, const struct doctor_finding *finding, bool colours)
+{
+    static const char *const colour_of[DOCTOR_RESULT_COUNT] = {
+        [DOCTOR_OK] = GREEN, [DOCTOR_WARN] = YELLOW, [DOCTOR_FAIL] = RED, [DOCTOR_SKIPPED] = BLUE};
+    const struct page page = {out, colours};
+    char padded[LABEL_WIDTH];
+
+    snprintf(padded, sizeof(padded), "%-7s", doctor_result_name(finding->result));
+    coloured(&page, colour_of[finding->result], padded);
+    fprintf(out, "  %-*s", LABEL_WIDTH, finding->check);
+    if (finding->subject != NULL) {
+        coloured(&page, BOLD, finding->subject);
+        fputc(' ', out);
+    }
+    fprintf(out, "%s\n", finding->found);
+    if (finding->advice != NULL)
+        fprintf(out, "%*s-> %s\n", LABEL_WIDTH + 9, "", finding->advice);
+}

@@ -85,6 +85,12 @@ struct config {
     uint32_t imap_grace_ms;   /* 1500: how long a finished SMTP verdict waits for IMAP */
     uint32_t grace_ms;        /* graceful stop: 10000 */
 
+    /* what `vrfyd doctor` asks */
+    char *doctor_hosts;       /* domains whose mail hosts are greeted */
+    char *doctor_signed_name; /* a name with DNSSEC signatures, and one whose are bad */
+    char *doctor_bogus_name;
+    char *doctor_blocklists; /* DNS zones, RFC 5782 */
+
     /* size */
     uint32_t loops;              /* 0 = one per core */
     uint32_t checks_max;         /* 0 = from the descriptor limit */

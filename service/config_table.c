@@ -59,6 +59,11 @@ const struct setting settings[] = {
     NUMBER(imap_grace_ms, "1500", 0, 60000, "how long a finished SMTP verdict waits for IMAP facts"),
     NUMBER(grace_ms, "10000", 0, 600000, "graceful stop: time for what is in flight"),
 
+    TEXT(doctor_hosts, "gmail.com outlook.com yahoo.com icloud.com", "domains whose mail hosts `vrfyd doctor` greets to see whether port 25 is open; empty: none"),
+    TEXT(doctor_signed_name, "iana.org", "a name with good DNSSEC signatures, to see whether the resolver validates"),
+    TEXT(doctor_bogus_name, "dnssec-failed.org", "a name with bad signatures; empty: none"),
+    TEXT(doctor_blocklists, "zen.spamhaus.org bl.spamcop.net b.barracudacentral.org psbl.surriel.com dnsbl.dronebl.org bl.mailspike.net", "DNS blocklists that `vrfyd doctor` looks our addresses up in; empty: none"),
+
     NUMBER(loops, "0", 0, 256, "probe threads; 0: one per core"),
     NUMBER(checks_max, "0", 0, 1000000, "checks at work at once; 0: from the descriptor limit"),
     NUMBER(connections_max, "1000", 1, 100000, "HTTP connections at once"),

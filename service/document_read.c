@@ -409,6 +409,7 @@ bool document_read(const json_t *root, struct document_stored *stored,
 {
     const struct reading reading = {stored, error};
 
+    error[0] = '\0';
     *stored = (struct document_stored){.id = NULL};
     if (!json_is_object(root))
         return refuse(&reading, "not a JSON object");

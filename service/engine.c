@@ -265,13 +265,18 @@ static size_t descriptor_limit(void)
     return (size_t)limit.rlim_cur;
 }
 
-/* One SMTP session a check, and a share for IMAP and the callers' own connections. */
-static size_t checks_allowed(const struct config *config)
+size_t engine_checks_room(const struct config *config)
 {
     size_t descriptors = descriptor_limit();
     size_t kept = DESCRIPTORS_KEPT + config->connections_max;
     size_t room = descriptors > 2 * kept ? descriptors - kept : descriptors / 2;
-    size_t fit = room * 4 / 5;
+
+    return room * 4 / 5;
+}
+
+static size_t checks_allowed(const struct config *config)
+{
+    size_t fit = engine_checks_room(config);
 
     return config->checks_max > 0 && config->checks_max < fit ? config->checks_max : fit;
 }

@@ -82,6 +82,9 @@ struct engine_ticket *engine_domain(struct engine *engine, struct loop *home, co
 /* A vanished client is a vanished waiter: no callback. Sets NULL; NULL is fine. */
 void engine_cancel(struct engine_ticket **ticket);
 
+/* How many checks at once the descriptor limit of this process allows: one SMTP session a check,
+ * and a share for IMAP and the callers' own connections. */
+size_t engine_checks_room(const struct config *config);
 /* Is there room for `count` more checks? For a batch, before it starts. Any thread. */
 bool engine_has_room(const struct engine *engine, size_t count);
 

@@ -20,6 +20,7 @@ static const struct subcommand {
     {"domain", cli_domain, "a domain's mail posture"},
     {"classify", cli_classify, "what SMTP replies mean (NDJSON on stdin)"},
     {"syntax", cli_syntax, "what is known of addresses without asking (NDJSON on stdin)"},
+    {"doctor", cli_doctor, "can this host ask mail servers, and what to do about it"},
     {"replay", cli_replay, "decide stored verdicts again by today's rules"},
     {"health", cli_health, "is the service well? exit status 0 or 1"},
     {"version", cli_version, "versions of the program, its rules and its lists"},
