@@ -4,10 +4,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "probes/lists/snapshot.h"
+
 /* In tenths of a slip. */
 enum {
     COST_DOUBLED = 5, /* one letter too many or too few of two alike */
     COST_LOOKALIKE = 6,
+    COST_NEW_LETTER = 6, /* the least it takes to be rid of a letter that the other word has not */
     COST_NEIGHBOUR = 7,
     COST_SWAPPED = 7,
     COST_VOWEL = 8, /* one vowel for another: "yahou" */
@@ -157,16 +160,27 @@ static unsigned aligned(enum slip_part part, const char *typed, size_t n, const 
     return rows[m % 3][n];
 }
 
+/* Cheap, and true for nearly all pairs: one change accounts for one letter of each word. */
+static bool too_different(const char *typed, size_t n, const char *meant, size_t m, unsigned limit)
+{
+    uint32_t ours = letters_of(typed, n), theirs = letters_of(meant, m);
+    unsigned most = limit / COST_NEW_LETTER;
+
+    return (unsigned)__builtin_popcount(ours & ~theirs) > most ||
+           (unsigned)__builtin_popcount(theirs & ~ours) > most;
+}
+
 unsigned slip_cost(enum slip_part part, const char *typed, size_t typed_length, const char *meant,
                    size_t meant_length, unsigned limit)
 {
-    unsigned cost;
+    unsigned cost = SLIP_TOO_MUCH;
 
     if (typed_length > SLIP_WORD_MAX || meant_length > SLIP_WORD_MAX)
         return SLIP_TOO_MUCH;
     if (typed_length == meant_length && memcmp(typed, meant, typed_length) == 0)
         return 0;
-    cost = aligned(part, typed, typed_length, meant, meant_length, limit);
+    if (!too_different(typed, typed_length, meant, meant_length, limit))
+        cost = aligned(part, typed, typed_length, meant, meant_length, limit);
     if (part == SLIP_SUFFIX)
         cost = least(cost, broken_off(typed, typed_length, meant, meant_length));
     return cost <= limit ? cost : SLIP_TOO_MUCH;
