@@ -627,6 +627,7 @@ static void test_dead_server_is_left_alone(void **state)
 
 static void test_nobody_there(void **state)
 {
+    enum dns_status status;
     char address[32];
 
     (void)state;
@@ -634,8 +635,10 @@ static void test_nobody_there(void **state)
     dns_free(&dns);
     dns = new_dns(address, 100);
     fake_dns_free(&fake);
-    assert_int_equal(look_up("a.test", DNS_A).status, DNS_FAILED);
+    status = look_up("a.test", DNS_A).status;
     fake = fake_dns_new(loop);
+    /* c-ares 1.27 (Ubuntu 24.04) does not tell a refused port from silence */
+    assert_true(status == DNS_FAILED || status == DNS_TIMED_OUT);
 }
 
 static void test_without_edns(void **state)
