@@ -362,13 +362,28 @@ void engine_stop(struct engine **engine)
     *engine = NULL;
 }
 
+/* Providers by name; who else is refusing us is nobody's business but the operator's. */
+static void show_resting(const struct resting *resting, struct engine_health *health)
+{
+    char names[RESTING_MAX][RESTING_NAME_SIZE];
+    struct ip_address address;
+    size_t count = resting_list(resting, clock_now_ms(), names, RESTING_MAX);
+
+    for (size_t i = 0; i < count; i++) {
+        if (ip_parse(names[i], &address))
+            health->resting_hosts++;
+        else if (health->resting_count < ENGINE_RESTING_MAX)
+            memcpy(health->resting[health->resting_count++], names[i], RESTING_NAME_SIZE);
+    }
+}
+
 struct engine_health engine_health(const struct engine *engine)
 {
     struct egress *egress =
         (struct egress *)&engine->egress; /* atomics inside: reading writes nothing */
     bool greeted = atomic_load(&egress->last_greeting_ms) != 0;
 
-    return (struct engine_health){
+    struct engine_health health = {
         .draining = atomic_load(&engine->draining),
         .egress = egress_blocked(egress, clock_now_ms()) ? EGRESS_BLOCKED
                   : greeted                              ? EGRESS_OPEN
@@ -376,7 +391,12 @@ struct engine_health engine_health(const struct engine *engine)
         .in_flight = engine_in_flight(engine),
         .checks_max = engine->checks_max,
         .anchors = tls_client_anchors(engine->shards[0].tls),
+        .resolver = resolver_state(&engine->resolver),
     };
+
+    for (unsigned i = 0; i < engine->shard_count; i++)
+        show_resting(&engine->shards[i].resting, &health);
+    return health;
 }
 
 void engine_reload(struct engine *engine)

@@ -18,6 +18,7 @@
 #include "service/config.h"
 #include "service/policy.h"
 #include "service/verdict.h"
+#include "service/watch.h"
 
 struct engine;
 struct engine_ticket; /* one waiter */
@@ -88,12 +89,17 @@ size_t engine_checks_room(const struct config *config);
 /* Is there room for `count` more checks? For a batch, before it starts. Any thread. */
 bool engine_has_room(const struct engine *engine, size_t count);
 
+enum { ENGINE_RESTING_MAX = 16 };
 enum engine_egress { EGRESS_UNKNOWN, EGRESS_OPEN, EGRESS_BLOCKED };
 struct engine_health {
     bool draining;
     enum engine_egress egress; /* port 25 as seen by real probes */
     size_t in_flight, checks_max;
     unsigned anchors; /* CA certificates loaded */
+    enum resolver_state resolver;
+    size_t resting_count; /* providers that rest because they mostly refuse us */
+    char resting[ENGINE_RESTING_MAX][RESTING_NAME_SIZE];
+    size_t resting_hosts; /* other mail hosts that do */
 };
 struct engine_health engine_health(const struct engine *engine);
 /* Reload lists and policies (SIGHUP). */

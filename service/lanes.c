@@ -317,6 +317,7 @@ void lane_replied(struct lane *lane, bool refused_us)
     if (lane->refusals >= REFUSALS_MAX && lane->refusals > lane->answers) {
         lane->rest_until_ms = loop_now_ms(shard->loop) + shard->config->lane_rest_ms;
         lane->refusals = lane->answers = 0;
+        resting_add(&lane->lanes->shard->resting, lane->key, lane->rest_until_ms);
         log_event(LOG_WARN, "lane_rests",
                   (struct log_field[]){LOG_TEXT("lane", lane->key),
                                        LOG_TEXT("why", "it mostly refuses us"),

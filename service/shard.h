@@ -18,6 +18,7 @@
 #include "probes/net/tls.h"
 #include "service/egress.h"
 #include "service/engine.h"
+#include "service/watch.h"
 
 struct checks;
 struct lanes;
@@ -36,11 +37,13 @@ struct shard {
     struct checks *checks;
     struct lanes *lanes;
     struct loop_mail stop_mail;
+    struct resting resting; /* written by this shard only */
 };
 
 struct engine {
     const struct config *config;
     const struct policies *policies;
+    struct resolver_watch resolver;
     unsigned shard_count;
     struct shard shards[SHARDS_MAX];
     size_t checks_max;

@@ -260,7 +260,11 @@ struct engine_health engine_health(const struct engine *engine)
                                   .egress = engine->egress,
                                   .in_flight = engine->in_flight,
                                   .checks_max = engine->room,
-                                  .anchors = 1};
+                                  .anchors = 1,
+                                  .resolver = RESOLVER_ANSWERS,
+                                  .resting_count = 1,
+                                  .resting = {"google"},
+                                  .resting_hosts = 2};
 }
 
 void engine_reload(struct engine *engine) { engine->egress = EGRESS_OPEN; }

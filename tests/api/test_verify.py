@@ -170,7 +170,10 @@ class Verify(ServiceCase):
 
     def test_ready(self):
         try:
-            self.assertEqual(self.service.get("/readyz").json["status"], "ok")
+            well = self.service.get("/readyz").json
+            shown = {"status": "ok", "draining": False, "egress": "open", "resolver": "answers", "anchors": 1,
+                     "resting": ["google"], "resting_hosts": 2}
+            self.assertEqual({key: well[key] for key in shown}, shown)
             self.service.get("/v1/domains/egress-blocked")
             response = self.service.get("/readyz")
             self.assertEqual((response.status, response.json["status"], response.json["egress"]),
