@@ -355,7 +355,7 @@ static void on_acceptance(struct loop_mail *mail)
 
     smtp_evidence_drop(&check->interim);
     check->interim = smtp_evidence_new();
-    check->interim->attempts[0] = news->attempt; /* takes the name */
+    check->interim->attempts[0] = news->attempt; /* takes its texts */
     check->interim->attempt_count = 1;
     check->interim->recipient = news->reply; /* takes the text */
     free(news);
@@ -371,6 +371,7 @@ void checks_job_accepted(struct checks *checks, struct job *job,
     smtp_reply_facts_copy(&news->reply, reply);
     news->attempt = evidence->attempts[evidence->attempt_count - 1];
     news->attempt.host = mem_copy_text(news->attempt.host);
+    news->attempt.source = mem_copy_text(news->attempt.source);
     loop_post(checks->shard->loop, &news->mail, on_acceptance);
 }
 

@@ -52,6 +52,7 @@ struct config {
     char *source_addresses;
     struct ip_address sources[CONFIG_SOURCES_MAX]; /* derived */
     size_t source_count;
+    char *proxies, *routes; /* see routes.h; `proxies` is secret */
 
     /* where we ask */
     char *resolver;                            /* "" = the system's */

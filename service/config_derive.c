@@ -8,6 +8,7 @@
 #include "probes/base/mem.h"
 #include "probes/base/text.h"
 #include "service/config_table.h"
+#include "service/routes.h"
 
 enum { HOSTS_LINE_MAX = 1024, HOST_NAME_MAX_OCTETS = 255 };
 
@@ -103,8 +104,7 @@ static bool derive_networks(const struct derivation *derivation)
     return true;
 }
 
-/* Cuts the next word off `*rest`; NULL at the end. */
-static char *next_word(char **rest)
+char *setting_next_word(char **rest)
 {
     static const char separators[] = ", \t";
     char *word = *rest + strspn(*rest, separators);
@@ -125,7 +125,7 @@ static bool derive_sources(const struct derivation *derivation)
     bool fine = true;
 
     config->source_count = 0;
-    while (fine && (word = next_word(&rest)) != NULL) {
+    while (fine && (word = setting_next_word(&rest)) != NULL) {
         fine = config->source_count < CONFIG_SOURCES_MAX &&
                ip_parse(word, &config->sources[config->source_count]);
         config->source_count++;
@@ -149,7 +149,7 @@ static bool derive_ports(const struct derivation *derivation)
 
     for (size_t i = 0; i < ARRAY_LENGTH(known); i++)
         *known[i].port = known[i].fallback;
-    while (fine && (word = next_word(&rest)) != NULL) {
+    while (fine && (word = setting_next_word(&rest)) != NULL) {
         fine = false;
         for (size_t i = 0; !fine && i < ARRAY_LENGTH(known); i++)
             fine = text_starts_nocase(word, known[i].name) &&
@@ -179,9 +179,9 @@ static char *full_name_in(char *line, const char *name)
     char *rest = line, *word, *full = NULL;
 
     line[strcspn(line, "#\r\n")] = '\0';
-    if (next_word(&rest) == NULL) /* the address */
+    if (setting_next_word(&rest) == NULL) /* the address */
         return NULL;
-    while ((word = next_word(&rest)) != NULL) {
+    while ((word = setting_next_word(&rest)) != NULL) {
         if (full == NULL && strchr(word, '.') != NULL)
             full = word;
         if (text_equal_nocase(word, name))
@@ -224,6 +224,17 @@ static bool derive_identity(const struct derivation *derivation)
     return true;
 }
 
+/* They are made when the engine starts; here only whether they can be. */
+static bool derive_routes(const struct derivation *derivation)
+{
+    struct routes *routes =
+        routes_new(derivation->config, derivation->error, derivation->error_size);
+    bool fine = routes != NULL;
+
+    routes_free(&routes);
+    return fine;
+}
+
 static bool derive_schedule(const struct derivation *derivation, const char *name,
                             const char *value, struct config_schedule *schedule)
 {
@@ -231,7 +242,7 @@ static bool derive_schedule(const struct derivation *derivation, const char *nam
     bool fine = true;
 
     schedule->count = 0;
-    while (fine && (word = next_word(&rest)) != NULL) {
+    while (fine && (word = setting_next_word(&rest)) != NULL) {
         unsigned long seconds = strtoul(word, &end, 10);
 
         fine = *word >= '0' && *word <= '9' && *end == '\0' && seconds > 0 && seconds <= 604800 &&
@@ -286,8 +297,8 @@ static bool derive_log_level(const struct derivation *derivation)
 bool config_derive(struct config *config, char *error, size_t error_size)
 {
     static bool (*const steps[])(const struct derivation *) = {
-        derive_listen,   derive_networks, derive_sources,  derive_ports,
-        derive_identity, derive_retries,  derive_data_dir, derive_log_level,
+        derive_listen, derive_networks, derive_sources,  derive_ports,     derive_identity,
+        derive_routes, derive_retries,  derive_data_dir, derive_log_level,
     };
     struct derivation derivation = {.config = config, .error_size = error_size};
 

@@ -28,7 +28,9 @@ const struct setting settings[] = {
 
     TEXT(hello_name, "", "the name given in EHLO; must resolve to this host and back; empty: this host's full name"),
     TEXT(mail_from, "", "sender address of probes; empty: the null sender `<>` only"),
-    TEXT(source_addresses, "", "local addresses to probe from, at most 16; empty: the system chooses"),
+    TEXT(source_addresses, "", "local addresses to probe from, at most 16: each mail host sees one of them, and another after it has refused that one; empty: the system chooses"),
+    ROW(SETTING_SECRET, proxies, "", 0, 0, NULL, "SOCKS5 proxies for SMTP that `routes` may name: `socks5://user:password@192.0.2.1:1080`, the name `proxy1`, `proxy2`, ... or in front: `berlin=socks5://[2001:db8::1]:1080`"),
+    TEXT(routes, "", "ways for mail hosts, by provider or MX host name: `google=192.0.2.1 mx.example.net=proxy1 *=proxy2`; a key may come again with another way; `*`: who is not named; else they use source_addresses"),
 
     TEXT(resolver, "", "DNS servers as address:port, comma-separated; a validating one on loopback is recommended; empty: the system's"),
     TEXT(ports, "smtp=25 imap=143 imaps=993", "ports of the mail servers asked (labs use others)"),

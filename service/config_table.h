@@ -35,5 +35,7 @@ bool setting_apply(const struct setting *setting, struct config *config, const c
                    char *error, size_t error_size);
 /* The value as text; NULL for a secret. The caller frees. */
 char *setting_text(const struct setting *setting, const struct config *config);
+/* Cuts the next word of a list off `*rest`, at commas and blanks; NULL at the end. */
+char *setting_next_word(char **rest);
 /* What follows from the settings: networks, ports, sources, our own name. */
 bool config_derive(struct config *config, char *error, size_t error_size);

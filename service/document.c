@@ -111,6 +111,7 @@ static void json_attempts(struct text *out, const struct smtp_evidence *smtp)
         json_open(out, NULL, '{');
         json_string(out, "host", attempt->host);
         json_string(out, "address", ip_format(&attempt->address, address));
+        json_string(out, "source", attempt->source);
         json_string(out, "stage", smtp_stage_name(attempt->stage));
         json_string(out, "end",
                     attempt->end == SMTP_END_NONE ? DOCUMENT_ANSWERED

@@ -14,12 +14,14 @@
 #include "probes/base/text.h"
 #include "probes/smtp/classify.h"
 #include "service/operator.h"
+#include "service/routes.h"
 #include "service/shard.h"
 
 enum {
     DESCRIPTORS_KEPT = 512, /* logs, epoll, DNS, API listeners and the like */
     TLS_SESSIONS = 4096,
-    DNS_TRIES = 2
+    DNS_TRIES = 2,
+    LAST_ROUNDS = 8 /* hops a piece of mail can make: home, lane, next lane, home ... */
 };
 
 /* --- tickets ---------------------------------------------------------------------------- */
@@ -253,6 +255,7 @@ static void on_stop(struct loop_mail *mail)
     struct shard *shard = CONTAINER_OF(mail, struct shard, stop_mail);
 
     checks_stop(shard->checks);
+    lanes_stop(shard->lanes); /* QUIT goes out with this turn; nobody waits for 221 */
     loop_stop(shard->loop);
 }
 
@@ -311,10 +314,14 @@ static void warm_up(void)
 struct engine *engine_start(const struct config *config, const struct policies *policies,
                             char *error, size_t error_size)
 {
-    if (!operator_load(config, error, error_size))
+    struct routes *routes = routes_new(config, error, error_size);
+    if (routes == NULL || !operator_load(config, error, error_size)) {
+        routes_free(&routes);
         return NULL;
+    }
     warm_up();
     struct engine *engine = mem_new(struct engine);
+    engine->routes = routes;
     engine->config = config;
     engine->policies = policies;
     engine->shard_count = shards_wanted(config);
@@ -328,6 +335,7 @@ struct engine *engine_start(const struct config *config, const struct policies *
         shard->index = i;
         if (!shard_open(shard, error, error_size)) {
             close_shards(engine);
+            routes_free(&engine->routes);
             free(engine);
             return NULL;
         }
@@ -347,6 +355,15 @@ bool engine_has_room(const struct engine *engine, size_t count)
     return atomic_load(&engine->in_flight) + count <= engine->checks_max;
 }
 
+/* What was on its way between shards when they ended arrives, so that somebody owns it. The
+ * threads are gone: their loops are ours. */
+static void deliver_last_mail(struct engine *engine)
+{
+    for (unsigned round = 0; round < LAST_ROUNDS; round++)
+        for (unsigned i = 0; i < engine->shard_count; i++)
+            loop_run_once(engine->shards[i].loop);
+}
+
 void engine_stop(struct engine **engine)
 {
     if (*engine == NULL)
@@ -356,8 +373,10 @@ void engine_stop(struct engine **engine)
         loop_post((*engine)->shards[i].loop, &(*engine)->shards[i].stop_mail, on_stop);
     for (unsigned i = 0; i < (*engine)->shard_count; i++)
         pthread_join((*engine)->shards[i].thread, NULL);
+    deliver_last_mail(*engine);
     close_shards(*engine);
     operator_unload();
+    routes_free(&(*engine)->routes);
     free(*engine);
     *engine = NULL;
 }

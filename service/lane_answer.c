@@ -180,15 +180,18 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
         session->closing = true;
         return;
     }
-    struct smtp_attempt *attempt = lane_attempt(job, session->host);
+    struct smtp_attempt *attempt = lane_attempt(job, session, smtp_session_server(session->smtp));
+    bool refused_us = class == REPLY_PROBE_BLOCKED;
     attempt->stage = answer->stage;
     attempt->class = class;
     attempt->code = answer->reply.code;
     smtp_reply_facts_copy(&job->evidence->recipient, &answer->reply);
     job->evidence->recipient_ms = answer->took_ms;
     remember_server(session, job);
-    lane_replied(session->host->lane, class == REPLY_PROBE_BLOCKED);
-    if (class == REPLY_PROBE_BLOCKED)
+    lane_heard(session, refused_us);
+    if (refused_us)
+        lane_job_refused(session, job);
+    if (refused_us && !lane_has_ways(session->host))
         lane_host_rest(session->host);
     if (answer->reply.enhanced[0] == 4 && answer->reply.enhanced[1] == 7)
         lane_narrow(session->host->lane);
@@ -278,6 +281,9 @@ void lane_on_answer(void *context, const struct smtp_answer *answer)
 
     if (answer->reply.code >= 400)
         session->rejects++; /* whoever was asked about: servers count them all */
+    if (session->job->phase != JOB_ASK_RECIPIENT && answer->reply.class == REPLY_PROBE_BLOCKED &&
+        lane_has_ways(session->host))
+        lane_heard(session, true);
     switch (session->job->phase) {
     case JOB_ASK_RECIPIENT:
         recipient_answered(session, answer);

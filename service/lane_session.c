@@ -10,8 +10,9 @@
 
 #include "probes/base/clock.h"
 #include "probes/base/mem.h"
+#include "probes/smtp/session_notes.h"
 
-enum { HOUR_MS = 3600 * 1000, TRANSCRIPT_MAX = 64 * 1024 };
+enum { HOUR_MS = 3600 * 1000, TRANSCRIPT_MAX = 64 * 1024, CONNECT_LINE_MAX = 200 };
 
 /* --- the next question ------------------------------------------------------------- */
 
@@ -97,7 +98,7 @@ static bool worn_out(const struct lane_session *session)
 
     return session->recipients >= host->recipients_per_session ||
            session->rejects >= host->rejects_per_session ||
-           host->rest_until_ms > session_now_ms(session);
+           host->rest_until_ms > session_now_ms(session) || lane_route_rests(session);
 }
 
 /* Takes jobs until one is worth asking about. */
@@ -112,6 +113,9 @@ static bool pick_job(struct lane_session *session)
             lane_finish(job, STOP_DEFERRED, 0);
         } else if (job->phase == JOB_ASK_RECIPIENT && over_unknown_limit(session, job, &retry_ms)) {
             lane_finish(job, STOP_DEFERRED, retry_ms);
+        } else if (job->phase == JOB_ASK_RECIPIENT &&
+                   !lane_route_fits(session->host, session->route, job)) {
+            lane_walk_on(job);
         } else {
             atomic_store(&job->progress, PROGRESS_SMTP);
             if (job->evidence->queue_ms == 0)
@@ -196,12 +200,25 @@ void lane_session_free(struct lane_session *session)
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-static struct ip_address source_for(const struct config *config, const struct ip_address *target)
+/* The first item: which way is taken. */
+static void begin_transcript(struct lane_session *session)
 {
-    for (size_t i = 0; i < config->source_count; i++)
-        if (config->sources[i].family == target->family)
-            return config->sources[i];
-    return (struct ip_address){0};
+    const struct lane_host *host = session->host;
+    const struct mail_route *route = session_route(session);
+    char address[IP_TEXT_SIZE];
+    struct text line;
+
+    session->transcript = mem_new(struct text);
+    text_init(session->transcript, TRANSCRIPT_MAX);
+    if (session->only->evidence->transcript != NULL) /* of the hosts before */
+        text_put(session->transcript, session->only->evidence->transcript);
+    text_init(&line, CONNECT_LINE_MAX);
+    text_format(&line, "connect %s port %u", ip_format(&host->address, address),
+                session_config(session)->port_smtp);
+    if (route->name[0] != '\0')
+        text_format(&line, route->is_proxy ? " through %s" : " from %s", route->name);
+    smtp_note_line(session->transcript, 0, '-', line.bytes, line.length);
+    text_free(&line);
 }
 
 void lane_session_open(struct lane_host *host, struct job *only)
@@ -214,14 +231,11 @@ void lane_session_open(struct lane_host *host, struct job *only)
     session->host = host;
     session->only = only;
     session->opening = true;
+    session->route = lane_route(host).route;
     session->in_clear = host->clear_until_ms > loop_now_ms(lanes->shard->loop);
     loop_timer_init(&session->gap, lanes->shard->loop, on_gap_over, session);
-    if (only != NULL) {
-        session->transcript = mem_new(struct text);
-        text_init(session->transcript, TRANSCRIPT_MAX);
-        if (only->evidence->transcript != NULL) /* of the hosts before */
-            text_put(session->transcript, only->evidence->transcript);
-    }
+    if (only != NULL)
+        begin_transcript(session);
     host->opening++;
     host->sessions++;
     host->lane->sessions++;
@@ -231,13 +245,16 @@ void lane_session_open(struct lane_host *host, struct job *only)
                                                          : host->bulk.head;
     if (first != NULL)
         atomic_store(&first->progress, PROGRESS_CONNECT);
+    const struct mail_route *route = session_route(session);
     session->smtp = smtp_session_start(&(struct smtp_session_params){
+        .sessions = &lanes->smtp_sessions,
         .loop = lanes->shard->loop,
         .tls = lanes->shard->tls,
         .host = host->name,
         .address = host->address,
         .port = config->port_smtp,
-        .source = source_for(config, &host->address),
+        .source = route->source,
+        .proxy = route->is_proxy ? &route->proxy : NULL,
         .allowed = &config->allowed,
         /* a name without a dot is nobody's: then the address literal (RFC 5321 section 4.1.3) */
         .hello_name = strchr(config->hello_name, '.') != NULL ? config->hello_name : "",

@@ -131,13 +131,30 @@ void job_free(struct job **job)
 
 /* --- what came of it --------------------------------------------------------------- */
 
-struct smtp_attempt *lane_attempt(struct job *job, const struct lane_host *host)
+/* Where we came from, as far as it is known; the caller frees. */
+static char *source_text(const struct lane_session *session, const struct smtp_server *server)
 {
+    const struct mail_route *route = session_route(session);
+    char address[IP_TEXT_SIZE];
+
+    if (route->name[0] != '\0')
+        return mem_copy_text(route->name);
+    if (server == NULL || server->ours.family == 0)
+        return NULL;
+    return mem_copy_text(ip_format(&server->ours, address));
+}
+
+struct smtp_attempt *lane_attempt(struct job *job, const struct lane_session *session,
+                                  const struct smtp_server *server)
+{
+    const struct lane_host *host = session->host;
     struct smtp_evidence *evidence = job->evidence;
 
     assert(evidence->attempt_count < SMTP_ATTEMPTS_MAX);
     struct smtp_attempt *attempt = &evidence->attempts[evidence->attempt_count++];
-    *attempt = (struct smtp_attempt){.host = mem_copy_text(host->name), .address = host->address};
+    *attempt = (struct smtp_attempt){.host = mem_copy_text(host->name),
+                                     .address = host->address,
+                                     .source = source_text(session, server)};
     return attempt;
 }
 
@@ -183,6 +200,7 @@ static void lane_free(struct lane *lane)
         free(host->broken_tls);
         free(host);
     }
+    free(lane->rests);
     free(lane);
 }
 
@@ -192,6 +210,9 @@ static bool lane_idle(const struct lane *lane, uint64_t now_ms)
         return false;
     for (const struct lane_host *host = lane->hosts; host != NULL; host = host->next)
         if (host->rest_until_ms > now_ms)
+            return false;
+    for (unsigned i = 0; lane->rests != NULL && i < ROUTES_MAX; i++)
+        if (lane->rests->of[i].until_ms > now_ms)
             return false;
     return true;
 }
@@ -283,6 +304,7 @@ static struct lane_host *find_host(struct lane *lane, const struct job *job)
     host->gap_ms = limit_of(&config->lane_transaction_gap_ms, provider, name,
                             provider != NULL ? provider->transaction_gap_ms : 0);
     host->rest_ms = config->lane_rest_ms;
+    lane_host_set_routes(host, provider);
     host->next = lane->hosts;
     lane->hosts = host;
     return host;
@@ -294,6 +316,13 @@ void lane_host_rest(struct lane_host *host)
 
     host->rest_until_ms = now_ms + host->rest_ms;
     host->rest_ms = host->rest_ms < REST_MAX_MS / 2 ? 2 * host->rest_ms : REST_MAX_MS;
+}
+
+bool lane_host_rests(const struct lane_host *host)
+{
+    uint64_t now_ms = loop_now_ms(host->lane->lanes->shard->loop);
+
+    return host->rest_until_ms > now_ms || lane_route(host).wakes_ms > now_ms;
 }
 
 void lane_narrow(struct lane *lane) { lane->window = lane->window > 2 ? lane->window / 2 : 1; }
@@ -429,14 +458,20 @@ void lane_pump(struct lane *lane)
             lane_session_open(host, lane_has_work(host) ? NULL : first_alone(host));
 }
 
+static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
 void lanes_take(struct lanes *lanes, struct job *job)
 {
     uint64_t now_ms = loop_now_ms(lanes->shard->loop);
     struct lane *lane = find_lane(lanes, job);
     struct lane_host *host = find_host(lane, job);
+    struct route_choice route = lane_route(host);
 
-    uint64_t until_ms =
-        host->rest_until_ms > lane->rest_until_ms ? host->rest_until_ms : lane->rest_until_ms;
+    if (!lane_route_fits(host, route.route, job)) {
+        lane_walk_on(job);
+        return;
+    }
+    uint64_t until_ms = later(later(host->rest_until_ms, lane->rest_until_ms), route.wakes_ms);
     if (until_ms > now_ms) {
         job->stop = STOP_DEFERRED; /* unless the next host can decide */
         job->stop_retry_ms = (uint32_t)(until_ms - now_ms);
@@ -498,6 +533,17 @@ static void free_jobs(struct job **queue)
     }
 }
 
+void lanes_stop(struct lanes *lanes)
+{
+    struct lane_session *session;
+
+    DL_FOREACH(lanes->all_sessions, session)
+    {
+        loop_timer_stop(&session->gap);
+        smtp_session_drop(&session->smtp);
+    }
+}
+
 void lanes_free(struct lanes **lanes)
 {
     struct lane *lane, *following;
@@ -507,6 +553,7 @@ void lanes_free(struct lanes **lanes)
         return;
     while ((*lanes)->all_sessions != NULL)
         lane_session_drop((*lanes)->all_sessions);
+    smtp_sessions_close(&(*lanes)->smtp_sessions);
     HASH_ITER(hh, (*lanes)->by_key, lane, following)
     {
         HASH_DEL((*lanes)->by_key, lane);

@@ -9,6 +9,7 @@
 
 #include "probes/smtp/smtp_session.h"
 #include "service/fair_queue.h"
+#include "service/routes.h"
 #include "service/shard.h"
 
 enum { LANE_KEY_SIZE = 80, DECOY_SIZE = 24, REST_MAX_MS = 4 * 3600 * 1000 };
@@ -24,6 +25,8 @@ struct lane_host {
     uint64_t rest_until_ms;
     uint32_t rest_ms;             /* the next rest; doubles */
     uint64_t refused_ms;          /* when port 25 was first refused; 0 = never */
+    route_set routes;             /* ways out that it may be asked by */
+    uint64_t route_key;           /* hosts with the same key see us come by the same way */
     uint64_t clear_until_ms;      /* STARTTLS is broken here: speak in clear until then */
     struct tls_facts *broken_tls; /* what was seen when it broke; owned; NULL: never */
 };
@@ -36,6 +39,7 @@ struct lane {
     double window;              /* connections wanted now: halved by trouble, widened by success */
     uint32_t refusals, answers; /* of late: a lane that mostly refuses us rests */
     uint64_t rest_until_ms;
+    struct route_rests *rests; /* of ways that it refused; NULL: none; owned */
     char key[];
 };
 
@@ -65,6 +69,7 @@ struct lane_session {
     struct job *only; /* a transcript belongs to one job: the session serves no other */
     struct job *held; /* that job, answered: it goes home with the session's goodbye */
     struct text *transcript;
+    unsigned route;
     bool in_clear;
     bool closing; /* say QUIT at the next boundary */
     bool opening; /* counted in host->opening */
@@ -79,6 +84,7 @@ struct lanes {
     struct lane *by_key;
     struct domain_memory *domains;
     struct lane_session *all_sessions;
+    struct smtp_sessions smtp_sessions; /* goodbyes of dropped ones included */
 };
 
 /* lanes.c */
@@ -90,6 +96,8 @@ struct job *lane_take_any(struct lane_host *host); /* also those that want a ses
 bool lane_has_work(const struct lane_host *host);
 void lane_pump(struct lane *lane);
 void lane_host_rest(struct lane_host *host);
+/* Does this host rest? */
+bool lane_host_rests(const struct lane_host *host);
 /* What the lane learns from each reply about us, and from each session's end. */
 void lane_replied(struct lane *lane, bool refused_us);
 void lane_narrow(struct lane *lane);
@@ -97,8 +105,25 @@ void lane_widen(struct lane *lane);
 /* This address is done with for this job: next address, or home. */
 void lane_walk_on(struct job *job);
 void lane_finish(struct job *job, enum check_stop stop, uint32_t retry_ms);
-/* Adds what came of one address to the job's evidence. */
-struct smtp_attempt *lane_attempt(struct job *job, const struct lane_host *host);
+/* Adds what came of one address to the job's evidence. `server` may be NULL. */
+struct smtp_attempt *lane_attempt(struct job *job, const struct lane_session *session,
+                                  const struct smtp_server *server);
+
+/* lane_route.c */
+void lane_host_set_routes(struct lane_host *host, const struct provider *provider);
+struct route_choice lane_route(const struct lane_host *host);
+const struct mail_route *session_route(const struct lane_session *session);
+/* May this host see us come by more than one way? Then the way rests that was refused, not the
+ * host. */
+bool lane_has_ways(const struct lane_host *host);
+bool lane_route_rests(const struct lane_session *session);
+/* A job that a lane refused by one way is not asked there by another. */
+void lane_job_refused(const struct lane_session *session, struct job *job);
+bool lane_route_fits(const struct lane_host *host, unsigned route, const struct job *job);
+/* A reply came: the lane and the way learn whether it refuses us. */
+void lane_heard(struct lane_session *session, bool refused_us);
+/* Our own end of the way failed. */
+void lane_route_failed(struct lane_session *session);
 
 /* lane_session.c */
 void lane_session_open(struct lane_host *host, struct job *only);

@@ -22,6 +22,7 @@
 
 struct checks;
 struct lanes;
+struct routes;
 
 enum { SHARDS_MAX = 64 };
 
@@ -49,6 +50,7 @@ struct engine {
     size_t checks_max;
     atomic_size_t in_flight;
     atomic_bool draining;
+    struct routes *routes;
     struct egress egress; /* port 25 as seen by real sessions: written and read by every shard */
     uint64_t started_ms;
 };
@@ -93,10 +95,13 @@ struct job {
     bool retried_lost;    /* one more try after a lost connection was used up */
     uint8_t sessions_cut; /* 421 in the middle of somebody's long session */
     uint8_t decoy_tries;
+    uint8_t refused_route; /* 1 + the way by which a lane refused it; 0 = none */
+    uint8_t routes_failed; /* on our side, before anybody was asked */
     struct smtp_evidence *evidence;
     enum check_stop stop;
     uint32_t stop_retry_ms;
     uint64_t queued_ms;
+    uint64_t refused_lane; /* hash of its key */
 };
 
 /* Home -> lane: to the lane of the job's current target, on whatever shard. */
@@ -119,6 +124,7 @@ void checks_job_accepted(struct checks *checks, struct job *job,
                          const struct smtp_reply_facts *reply);
 
 struct lanes *lanes_new(struct shard *shard);
+void lanes_stop(struct lanes *lanes); /* says goodbye on each session; asks nothing more */
 void lanes_free(struct lanes **lanes); /* drops sessions and jobs: after checks_stop */
 void lanes_take(struct lanes *lanes, struct job *job);
 

@@ -62,8 +62,10 @@ void smtp_evidence_drop(struct smtp_evidence **evidence)
     *evidence = NULL;
     if (gone == NULL || --gone->references > 0)
         return;
-    for (size_t i = 0; i < gone->attempt_count; i++)
+    for (size_t i = 0; i < gone->attempt_count; i++) {
         free(gone->attempts[i].host);
+        free(gone->attempts[i].source);
+    }
     smtp_server_drop(&gone->server);
     smtp_reply_facts_clear(&gone->recipient);
     smtp_reply_facts_clear(&gone->decoy);

@@ -101,6 +101,7 @@ enum { SMTP_ATTEMPTS_MAX = 4 }; /* at most two hosts and four addresses are trie
 struct smtp_attempt {
     char *host; /* owned */
     struct ip_address address;
+    char *source; /* whence: our address, or a proxy's name; owned; NULL = not known */
     enum smtp_end end;
     enum smtp_stage stage;  /* how far it came; the stage of `class` when a reply decided */
     enum reply_class class; /* of the deciding reply; REPLY_NONE when none came */

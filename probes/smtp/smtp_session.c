@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "probes/base/mem.h"
 #include "probes/discover/provider.h"
@@ -39,6 +40,8 @@ enum session_state {
 };
 
 struct smtp_session {
+    struct smtp_sessions *sessions;
+    struct smtp_session *next, *prev; /* in it */
     enum session_state state;
     enum smtp_action due;
     struct loop_mail turn_end; /* with the loop while DUE */
@@ -68,6 +71,8 @@ struct smtp_session {
 
 static void release(struct smtp_session *session)
 {
+    if (session->sessions != NULL)
+        DL_DELETE(session->sessions->first, session);
     smtp_reply_clear(&session->reply);
     smtp_reply_facts_clear(&session->refusal);
     smtp_server_drop(&session->server);
@@ -446,6 +451,9 @@ struct smtp_session *smtp_session_start(const struct smtp_session_params *params
     struct smtp_session *session = mem_new(struct smtp_session);
 
     copy_params(session, params);
+    session->sessions = params->sessions;
+    if (session->sessions != NULL)
+        DL_APPEND(session->sessions->first, session);
     session->started_ms = loop_now_ms(params->loop);
     smtp_reply_init(&session->reply);
     loop_timer_init(&session->idle, params->loop, on_idle, session);
@@ -497,4 +505,15 @@ void smtp_session_drop(struct smtp_session **session)
         be_due(gone, smtp_dialog_on_break(&gone->dialog, SMTP_END_CANCELLED));
     else
         be_due(gone, smtp_dialog_quit(&gone->dialog));
+}
+
+void smtp_sessions_close(struct smtp_sessions *sessions)
+{
+    while (sessions->first != NULL) {
+        struct smtp_session *session = sessions->first;
+
+        conn_close(&session->conn, true);
+        loop_timer_stop(&session->idle);
+        release(session);
+    }
 }

@@ -71,7 +71,15 @@ struct smtp_waits { /* standards: RFC 5321 section 4.5.3.2, shortened */
     uint32_t connect_ms, greeting_ms, command_ms, recipient_ms, quit_ms;
 };
 
+/* All sessions of one owner, dropped ones that still say goodbye included. Zeroed is empty. */
+struct smtp_sessions {
+    struct smtp_session *first;
+};
+/* Closes and frees what is left, without a word; only when the loop will not turn again. */
+void smtp_sessions_close(struct smtp_sessions *sessions);
+
 struct smtp_session_params {
+    struct smtp_sessions *sessions; /* the owner's; outlives the session */
     struct loop *loop;
     struct tls_client *tls; /* NULL: never STARTTLS */
     const char *host;       /* MX name: SNI, name match; copied */
