@@ -20,7 +20,8 @@ def reverse(address, zone="in-addr.arpa"):
     return ".".join(reversed(address.split("."))) + "." + zone
 
 
-def reverse6(address, zone):
+def reverse6(address, zone="ip6.arpa"):
+    """One nibble a label."""
     return ".".join(reversed(ipaddress.ip_address(address).exploded.replace(":", ""))) + "." + zone
 
 
@@ -159,6 +160,7 @@ class MailHost(socketserver.ThreadingTCPServer):
 
     def __init__(self, address, port=0, greeting="220 mx.test ESMTP", hello="hello", tls=None):
         self.greeting, self.hello, self.tls, self.heard = greeting, hello, tls, []
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         super().__init__((address, port), MailHandler)
         self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()

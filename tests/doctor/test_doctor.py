@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from fakes import A, AAAA, MX, PTR, TXT, Authority, BlackHole, MailHost, Resolver, Zone, reverse
+from fakes import A, AAAA, MX, PTR, TXT, Authority, BlackHole, MailHost, Resolver, Zone, reverse, reverse6
 
 VRFYD = os.environ.get("VRFYD", "build/vrfyd")
 PATIENCE = 40
@@ -433,6 +433,33 @@ class Doctor(unittest.TestCase):
                 self.expect(findings, "data_dir", result, words)
 
     # --- IPv6 ---------------------------------------------------------------------------------------------------
+
+    def open_ipv6(self):
+        self.mail_hosts()
+        self.mail_host("::1")
+        self.settings["allow-networks"] = "127.77.0.0/16 ::1/128"
+        self.settings["source-addresses"] = f"{OURS} ::1"
+        self.zone.add("mx.good.test", AAAA, "::1")
+        self.zone.add("probe.us.test", AAAA, "::1")
+        self.zone.add(reverse6("::1"), PTR, "probe.us.test")
+
+    def test_ipv6_is_open(self):
+        self.open_ipv6()
+        findings, status = self.examine()
+        self.expect(findings, "ipv6", "ok", "1 of 1", "::1")
+        self.expect(findings, "address", "ok", subject="::1")
+        self.expect(findings, "ptr", "ok", "is hello_name", "::1")
+        self.assertEqual(len(self.find(findings, "blocklist")), 1)  # this list knows no IPv6
+        self.assertEqual(status, 0)
+
+    def test_ipv6_is_listed(self):
+        self.open_ipv6()
+        for address in ("::ffff:127.0.0.2", "::1"):
+            self.zone.add(reverse6(address, "list.test"), A, "127.0.0.3")
+        findings, status = self.examine()
+        self.assertEqual([item["found"] for item in self.find(findings, "blocklist")],
+                         [f"does not list {OURS}", "lists ::1 (127.0.0.3)"])
+        self.assertEqual(status, 1)
 
     def test_ipv6_is_closed(self):
         self.mail_hosts()
