@@ -31,14 +31,14 @@ base=$("$interop/base.sh" "$release")
 mkdir -p "$cache/run"
 state=$(mktemp -d "$cache/run/fresh.XXXXXX")
 # shellcheck disable=SC2317  # called by the trap
-clean() { if [ $keep = yes ]; then echo "kept: $state/up" >&2; else rm -rf --one-file-system "$state"; fi; }
+clean() { if [ $keep = yes ]; then echo "kept: $state" >&2; else rm -rf --one-file-system "$state"; fi; }
 trap clean EXIT
-mkdir -p "$state/up/src"
+mkdir -p "$state/src"
 if [ $from = head ]; then
-    git -c safe.directory='*' clone -q --no-hardlinks "$source" "$state/up/src"
+    git -c safe.directory='*' clone -q --no-hardlinks "$source" "$state/src"
 else
     (cd "$source" && git ls-files -z --cached --others --exclude-standard |
-        tar --null -T - --ignore-failed-read -cf -) 2>/dev/null | tar -C "$state/up/src" -xf -
+        tar --null -T - --ignore-failed-read -cf -) 2>/dev/null | tar -C "$state/src" -xf -
 fi
 cp -L /etc/resolv.conf "$state/resolv.conf"
-"$interop/machine.sh" -u "$user" "$base" "$state" "cd /src && ${*:-exec bash}"
+"$interop/machine.sh" -b "$state/src:/src" -u "$user" "$base" "$state" "cd /src && ${*:-exec bash}"

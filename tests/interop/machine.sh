@@ -1,8 +1,8 @@
 #!/bin/bash
-# machine.sh [-b FOLDER]... [-u USER] LOWER STATE COMMAND
+# machine.sh [-b FOLDER[:PLACE]]... [-u USER] LOWER STATE COMMAND
 # Run COMMAND (a shell line) on a throw-away machine: root is an overlay of the trees LOWER (a:b, the first on
 # top) whose writes go to STATE/up; processes and mounts are its own and end with it. -b shows a folder of this
-# machine at the same place; -u runs COMMAND as that user, made if need be. What the machine says to syslog
+# machine at PLACE (the same path); -u runs COMMAND as that user, made if need be. What the machine says to syslog
 # comes out on stdout. End this process, and all of the machine is gone.
 . "$(dirname "$0")/common.sh"
 

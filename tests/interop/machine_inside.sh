@@ -23,9 +23,9 @@ mkdir "$root/dev/pts"
 mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 [ ! -e "$MACHINE_STATE/resolv.conf" ] || cat "$MACHINE_STATE/resolv.conf" >"$root/etc/resolv.conf"
-for folder in $MACHINE_BIND; do
-    mkdir -p "$root$folder"
-    mount --rbind "$folder" "$root$folder"
+for bind in $MACHINE_BIND; do
+    mkdir -p "$root${bind#*:}"
+    mount --rbind "${bind%%:*}" "$root${bind#*:}"
 done
 socat -u "UNIX-RECV:$root/dev/log,mode=666" - 2>/dev/null &
 
