@@ -14,7 +14,7 @@
 
 enum {
     DRAIN_LOOK_MS = 20, /* how often a stopping service looks whether it is done */
-    CUT_MS = 1000,      /* to write the answers of what was cut */
+    CUT_MS = 1000,      /* of the grace time: to write the answers of what was cut */
     SECRET_LENGTH = 40,
     RELOADS_MAX = 1000
 };
@@ -54,6 +54,12 @@ static void cut(struct service *service)
     loop_timer_start(&service->grace, CUT_MS);
 }
 
+/* Whoever sent TERM may send KILL when the grace time is over: all has to be done by then. */
+static uint64_t working_ms(uint32_t grace_ms)
+{
+    return grace_ms > 2 * CUT_MS ? grace_ms - CUT_MS : grace_ms / 2;
+}
+
 static void on_grace_over(void *context)
 {
     struct service *service = context;
@@ -90,7 +96,7 @@ static void on_terminate(void *context, int number)
     engine_drain(service->engine);
     server_drain(service->server);
     loop_timer_start(&service->look, DRAIN_LOOK_MS);
-    loop_timer_start(&service->grace, service->config.grace_ms);
+    loop_timer_start(&service->grace, working_ms(service->config.grace_ms));
 }
 
 /* --- reloading ----------------------------------------------------------------------- */

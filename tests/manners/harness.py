@@ -109,9 +109,11 @@ class Cost:
 def settle(what, patience_s=5):
     """Waits for something to come true; what if not is the caller's business."""
     end = time.monotonic() + patience_s
-    while not what() and time.monotonic() < end:
+    while not what():
+        if time.monotonic() > end:
+            return False
         time.sleep(0.02)
-    return what()
+    return True
 
 
 class LabCase(unittest.TestCase):

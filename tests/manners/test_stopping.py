@@ -9,8 +9,7 @@ import unittest
 
 from harness import LabCase, World, settle
 
-GRACE_MS = 2000
-SPARE_S = 2  # for a machine that is busy with other tests
+GRACE_MS = 3000
 
 
 class Stopping(LabCase):
@@ -61,7 +60,7 @@ class Stopping(LabCase):
         results, took_s = self.stop_while(calls, 0.3)
         verdicts = [verdict for result in results for verdict in (result if isinstance(result, list) else [result])]
         self.assertEqual({verdict["reason"] for verdict in verdicts}, {"mailbox_accepted"})
-        self.assertLess(took_s, GRACE_MS / 1000 + SPARE_S)
+        self.assertLess(took_s, GRACE_MS / 1000)
 
     def test_work_that_cannot_is_cut_at_the_grace_time(self):
         tarpits = [f"jane.doe@tarpit{number}.test" for number in range(20)]
@@ -72,16 +71,16 @@ class Stopping(LabCase):
         for verdict in results[0] + results[1:11]:
             self.assertVerdict(verdict, "unknown", "deadline_exceeded")
             self.assertFalse(verdict["complete"])
-        self.assertLess(took_s, GRACE_MS / 1000 + SPARE_S)
+        self.assertLess(took_s, GRACE_MS / 1000)
 
     def test_nothing_to_do(self):
         _, took_s = self.stop_while([], 0.1)
-        self.assertLess(took_s, SPARE_S)
+        self.assertLess(took_s, GRACE_MS / 1000)
 
     def test_int_is_as_good_as_term(self):
         self.client.verify("user1@plain0.test")
         _, took_s = self.stop_while([], 0.1, signal.SIGINT)
-        self.assertLess(took_s, SPARE_S)
+        self.assertLess(took_s, GRACE_MS / 1000)
 
 
 class Clients(LabCase):
@@ -98,6 +97,15 @@ class Clients(LabCase):
 
     def checks(self):
         return self.client.call("GET", "/readyz").json["checks"]
+
+    def assertCalm(self):
+        """No check is at work, and none is on its way in."""
+        looks = []
+
+        def calm():
+            looks.append(self.checks())
+            return looks[-10:] == [0] * 10
+        self.assertTrue(settle(calm, 15), f"{looks[-1]} checks are still at work")
 
     def vanish(self, emails, lines):
         """Reads so many lines of a stream, then hangs up."""
@@ -116,7 +124,7 @@ class Clients(LabCase):
         emails += [f"jane.doe@tarpit{number}.test" for number in range(30)]
         self.vanish(emails, 5)
         self.assertEqual(self.client.call("GET", "/healthz").json, {"status": "ok"})
-        self.assertTrue(settle(lambda: self.checks() == 0, 15), f"{self.checks()} checks are still at work")
+        self.assertCalm()
         self.assertVerdict(self.client.verify("user0@plain0.test"), "deliverable", "mailbox_accepted")
 
     def test_many_that_vanish(self):
@@ -124,12 +132,12 @@ class Clients(LabCase):
         for _ in range(10):
             self.vanish(emails, 0)
         self.assertEqual(self.client.call("GET", "/healthz").json, {"status": "ok"})
-        self.assertTrue(settle(lambda: self.checks() == 0, 15), f"{self.checks()} checks are still at work")
+        self.assertCalm()
 
     def test_descriptors_come_back(self):
         def count():
             return len(os.listdir(f"/proc/{self.service.process.pid}/fd"))
-        settle(lambda: self.checks() == 0, 15)
+        self.assertCalm()
         self.client.verify("user1@plain1.test", max_age_s=0)
         settle(lambda: self.lab.counters()["open_now"] == 0)
         idle = count()
