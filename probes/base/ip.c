@@ -22,11 +22,32 @@ bool ip_parse(const char *text, struct ip_address *ip)
     return true;
 }
 
+static char *put_number(char *out, unsigned octet)
+{
+    if (octet >= 100)
+        *out++ = (char)('0' + octet / 100);
+    if (octet >= 10)
+        *out++ = (char)('0' + octet / 10 % 10);
+    *out++ = (char)('0' + octet % 10);
+    return out;
+}
+
+/* By hand: inet_ntop() goes through sprintf(), and lanes are found by this text. */
+static void format_ipv4(const uint8_t octets[4], char *out)
+{
+    for (size_t i = 0; i < 4; i++) {
+        out = put_number(out, octets[i]);
+        *out++ = i < 3 ? '.' : '\0';
+    }
+}
+
 const char *ip_format(const struct ip_address *ip, char out[IP_TEXT_SIZE])
 {
     out[0] = '\0';
-    if (ip->family != 0)
-        inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, ip->octets, out, IP_TEXT_SIZE);
+    if (ip->family == 4)
+        format_ipv4(ip->octets, out);
+    else if (ip->family == 6)
+        inet_ntop(AF_INET6, ip->octets, out, IP_TEXT_SIZE);
     return out;
 }
 

@@ -23,31 +23,48 @@ char *text_take(struct text *text)
     return bytes;
 }
 
-static bool make_room(struct text *text, size_t more)
+static bool grow(struct text *text, size_t more)
 {
     if (text->overflow || more > text->bound || text->length > text->bound - more) {
         text->overflow = true;
         return false;
     }
     size_t needed = text->length + more + 1;
-    if (needed <= text->capacity)
-        return true;
     size_t capacity = text->capacity > 0 ? text->capacity : 64;
     while (capacity < needed)
         capacity *= 2;
-    text->bytes = mem_resize(text->bytes, capacity);
-    text->capacity = capacity;
+    text->capacity = capacity < text->bound ? capacity : text->bound + 1;
+    text->bytes = mem_resize(text->bytes, text->capacity);
     return true;
+}
+
+/* Where the next `more` octets go; the length counts them already. NULL: beyond the bound. */
+static char *claim(struct text *text, size_t more)
+{
+    /* the capacity never goes beyond the bound and its NUL */
+    bool fits = more < text->capacity - text->length && !text->overflow;
+
+    if (!fits && !grow(text, more))
+        return NULL;
+    char *at = text->bytes + text->length;
+    text->length += more;
+    at[more] = '\0';
+    return at;
+}
+
+void text_reserve(struct text *text, size_t octets)
+{
+    if (octets >= text->capacity - text->length && octets <= text->bound - text->length &&
+        grow(text, octets))
+        text->bytes[text->length] = '\0';
 }
 
 void text_add(struct text *text, const char *bytes, size_t length)
 {
-    if (!make_room(text, length))
-        return;
-    if (length > 0)
-        memcpy(text->bytes + text->length, bytes, length);
-    text->length += length;
-    text->bytes[text->length] = '\0';
+    char *at = claim(text, length);
+
+    if (at != NULL && length > 0)
+        memcpy(at, bytes, length);
 }
 
 void text_put(struct text *text, const char *words) { text_add(text, words, strlen(words)); }
@@ -70,17 +87,27 @@ void text_format(struct text *text, const char *format, ...)
 
 /* --- JSON ------------------------------------------------------------------ */
 
-static void json_begin(struct text *text, const char *key)
+static bool comma_is_due(const struct text *text)
 {
     char last = text->length > 0 ? text->bytes[text->length - 1] : '{';
 
-    if (last != '{' && last != '[' && last != '\n')
-        text_char(text, ',');
+    return last != '{' && last != '[' && last != '\n';
+}
+
+static void json_begin(struct text *text, const char *key)
+{
+    size_t comma = comma_is_due(text) ? 1 : 0, length = key != NULL ? strlen(key) : 0;
+    char *at = claim(text, comma + (key != NULL ? length + 3 : 0));
+
+    if (at == NULL)
+        return;
+    if (comma > 0)
+        *at++ = ',';
     if (key == NULL)
         return;
-    text_char(text, '"');
-    text_put(text, key);
-    text_add(text, "\":", 2);
+    *at++ = '"';
+    memcpy(at, key, length);
+    memcpy(at + length, "\":", 2);
 }
 
 void json_open(struct text *text, const char *key, char bracket)
@@ -109,29 +136,49 @@ static const char *short_escape(char c)
     }
 }
 
-static void json_escaped(struct text *text, const char *value, size_t length)
+/* Eight octets at once: none of them a control, a quote, a backslash or beyond ASCII? */
+static bool all_plain(const char *bytes)
 {
-    size_t plain = 0; /* start of the run not yet written */
+    const uint64_t ones = 0x0101010101010101u, high = ones << 7;
+    uint64_t octets, odd;
 
-    for (size_t i = 0; i < length;) {
-        unsigned char c = (unsigned char)value[i];
-        size_t sequence = c < 0x80 ? 1 : utf8_sequence(value + i, length - i);
+    memcpy(&octets, bytes, sizeof(octets));
+    odd = octets | (octets - ones * 0x20);
+    odd |= (octets ^ ones * '"') - ones; /* borrows where it is the octet looked for */
+    odd |= (octets ^ ones * '\\') - ones;
+    odd |= (octets ^ ones * 0x7f) - ones;
+    return (odd & high) == 0;
+}
 
-        if (sequence > 0 && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
-            i += sequence;
-            continue;
-        }
-        text_add(text, value + plain, i - plain);
-        const char *escape = short_escape(value[i]);
-        if (escape != NULL)
-            text_put(text, escape);
-        else if (c < 0x80)
-            text_format(text, "\\u%04x", c);
-        else
-            text_put(text, "\xef\xbf\xbd"); /* U+FFFD */
-        plain = ++i;
+static bool is_plain(unsigned char c) { return c >= 0x20 && c != '"' && c != '\\' && c != 0x7f; }
+
+/* How many octets at the start stand for themselves. */
+static size_t plain_length(const char *value, size_t length)
+{
+    size_t i = 0;
+
+    while (length - i >= sizeof(uint64_t) && all_plain(value + i))
+        i += sizeof(uint64_t);
+    while (i < length && is_plain((unsigned char)value[i])) {
+        size_t sequence = utf8_sequence(value + i, length - i);
+
+        if (sequence == 0)
+            break;
+        i += sequence;
     }
-    text_add(text, value + plain, length - plain);
+    return i;
+}
+
+static void json_escape(struct text *text, char c)
+{
+    const char *escape = short_escape(c);
+
+    if (escape != NULL)
+        text_put(text, escape);
+    else if ((unsigned char)c < 0x80)
+        text_format(text, "\\u%04x", (unsigned)c);
+    else
+        text_put(text, "\xef\xbf\xbd"); /* U+FFFD */
 }
 
 void json_string_n(struct text *text, const char *key, const char *value, size_t length)
@@ -142,7 +189,16 @@ void json_string_n(struct text *text, const char *key, const char *value, size_t
     }
     json_begin(text, key);
     text_char(text, '"');
-    json_escaped(text, value, length);
+    for (;;) {
+        size_t plain = plain_length(value, length);
+
+        text_add(text, value, plain);
+        if (plain == length)
+            break;
+        json_escape(text, value[plain]);
+        value += plain + 1;
+        length -= plain + 1;
+    }
     text_char(text, '"');
 }
 

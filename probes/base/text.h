@@ -16,8 +16,10 @@ struct text {
 
 void text_init(struct text *text, size_t bound);
 void text_free(struct text *text); /* also of a zeroed one */
-char *text_take(
-    struct text *text); /* the bytes ("" if none); the caller frees; the builder is empty after */
+/* The bytes ("" if none); the caller frees; the builder is empty after. */
+char *text_take(struct text *text);
+/* Room at once, where the size can be guessed; never an overflow. */
+void text_reserve(struct text *text, size_t octets);
 void text_add(struct text *text, const char *bytes, size_t length);
 void text_put(struct text *text, const char *words);
 void text_char(struct text *text, char c);
@@ -27,10 +29,11 @@ void text_format(struct text *text, const char *format, ...) __attribute__((form
  * Values separate themselves: a comma is put where one is due. Keys are ours and
  * are written as they are; string values are escaped, and octets that are not
  * UTF-8 come out as U+FFFD. A NULL string is null. */
-#define json_string  text_json_string  /* jansson exports these names: ours must not stand in for */
-#define json_integer text_json_integer /* them. A file that needs both includes jansson.h first.   \
-                                        */
-#define json_null text_json_null
+/* jansson exports these names: ours must not stand in for them. A file that needs both includes
+ * jansson.h first. */
+#define json_string  text_json_string
+#define json_integer text_json_integer
+#define json_null    text_json_null
 void json_open(struct text *text, const char *key,
                char bracket);                     /* '{' or '['; key NULL inside arrays */
 void json_close(struct text *text, char bracket); /* '}' or ']' */
