@@ -55,7 +55,10 @@ static const uint32_t beside[26] = {
     ['y' - 'a'] = KEY('t') | KEY('g') | KEY('h') | KEY('u'),
     ['z' - 'a'] = KEY('a') | KEY('s') | KEY('x'),
 };
-static const char *const looks_alike[] = {"0o", "1l", "1i", "3e", "5s", "il"};
+static const char looks_alike[128][3] = {
+    ['0'] = "o", ['o'] = "0", ['1'] = "li", ['l'] = "1i", ['i'] = "1l",
+    ['3'] = "e", ['e'] = "3", ['5'] = "s",  ['s'] = "5",
+};
 
 static bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
 
@@ -66,11 +69,9 @@ static bool neighbours(char a, char b)
 
 static bool alike(char a, char b)
 {
-    for (size_t i = 0; i < sizeof(looks_alike) / sizeof(looks_alike[0]); i++)
-        if ((looks_alike[i][0] == a && looks_alike[i][1] == b) ||
-            (looks_alike[i][0] == b && looks_alike[i][1] == a))
-            return true;
-    return false;
+    const char *others = looks_alike[a & 0x7f];
+
+    return b != '\0' && (others[0] == b || others[1] == b);
 }
 
 static bool is_vowel(char c)

@@ -49,8 +49,6 @@ struct lists {
     struct popular_name *names; /* owned */
     uint16_t *dotless;          /* dotless_key of each popular domain; owned */
     size_t popular_count, name_count;
-    uint32_t
-        starts[POPULAR_LENGTH_MAX]; /* first letters of popular domains by length without dots */
     char *operator_bytes[OPERATOR_FILES_MAX]; /* owned; names point into them */
     unsigned operator_files;
 };
