@@ -323,6 +323,20 @@ const struct verdict_case verdict_cases[] = {
      .mx = MX_FOUND,
      .attempts = 1,
      .attempt = {ENDED(LOCAL, CONNECT)}},
+    {.label = "the proxy fails: nothing about the mailbox, nor its host",
+     .rule = "E4",
+     .reason = REASON_INTERNAL_ERROR,
+     .mx = MX_FOUND,
+     .attempts = 1,
+     .attempt = {ENDED(PROXY, CONNECT)}},
+    {.label = "the proxy fails at an implicit MX that refused before",
+     .rule = "E4",
+     .reason = REASON_INTERNAL_ERROR,
+     .mx = MX_FOUND,
+     .implicit = true,
+     .refused_before = true,
+     .attempts = 1,
+     .attempt = {ENDED(PROXY, CONNECT)}},
 };
 
 const size_t verdict_case_count = ARRAY_LENGTH(verdict_cases);

@@ -18,6 +18,7 @@
 
 #include "probes/base/mem.h"
 #include "probes/net/conn.h"
+#include "probes/net/socks.h"
 #include "probes/smtp/smtp_session.h"
 #include "tests/support/line_server.h"
 #include "tests/support/script_server.h"
@@ -425,6 +426,66 @@ static void test_no_connection(void **state)
     owner_free(&forbidden);
 }
 
+/* --- through a proxy ----------------------------------------------------------------- */
+
+#define LINE(text)                                                                                 \
+    {                                                                                              \
+        STEP_SEND, (text), 0                                                                       \
+    }
+#define OCTETS(kind, text)                                                                         \
+    {                                                                                              \
+        (kind), (text), sizeof(text) - 1                                                           \
+    }
+
+/* The first words of the server come with the proxy's; what our end is called nobody knows. */
+static void test_proxy(void **state)
+{
+    static const struct line_step script[] = {
+        OCTETS(STEP_OCTETS, "\5\1\0"),
+        OCTETS(STEP_SEND, "\5\0"),
+        OCTETS(STEP_OCTETS, "\5\1\0\1\177\0\0\1\0\31"),
+        OCTETS(STEP_SEND, "\5\0\0\1\0\0\0\0\0\0"
+                          "220 mx.test ESMTP\r\n"),
+        {STEP_EXPECT, "EHLO probe.example", 0},
+        LINE("250 mx.test\r\n"),
+        {STEP_EXPECT, "QUIT", 0},
+        LINE("221 Bye\r\n"),
+        {STEP_END, NULL, 0},
+    };
+    struct owner owner = {.loop = loop_new(), .then = SMTP_NEXT_QUIT};
+    struct line_server *server = line_server_start(script, NULL, 1);
+    struct socks_proxy proxy = {.port = line_server_port(server)};
+    struct smtp_session_params params = params_for(&owner, 25);
+
+    (void)state;
+    proxy.address = params.address;
+    params.proxy = &proxy;
+    owner.session = smtp_session_start(&params);
+    loop_run(owner.loop);
+    assert_int_equal(line_server_stop(&server), 0);
+    assert_int_equal(owner.end.end, SMTP_END_QUIT);
+    assert_string_equal(owner.server->banner, "mx.test ESMTP");
+    assert_int_equal(owner.server->ours.family, 0);
+    owner_free(&owner);
+}
+
+static void test_proxy_down(void **state)
+{
+    struct owner owner = {.loop = loop_new()};
+    struct smtp_session_params params = params_for(&owner, 25);
+    struct socks_proxy proxy = {.port = 1};
+
+    (void)state;
+    assert_true(ip_parse("127.99.0.3", &proxy.address));
+    params.proxy = &proxy;
+    owner.session = smtp_session_start(&params);
+    loop_run(owner.loop);
+    assert_int_equal(owner.end.end, SMTP_END_PROXY);
+    assert_int_equal(owner.end.stage, SMTP_STAGE_CONNECT);
+    assert_int_equal(owner.nexts, 0);
+    owner_free(&owner);
+}
+
 /* --- cost -------------------------------------------------------------------------------- */
 
 static size_t heap_octets(void) { return mallinfo2().uordblks; }
@@ -499,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_facts),         cmocka_unit_test(test_transcript_bound),
         cmocka_unit_test(test_drop),          cmocka_unit_test(test_drop_early),
         cmocka_unit_test(test_no_connection), cmocka_unit_test(test_idle_memory),
+        cmocka_unit_test(test_proxy),         cmocka_unit_test(test_proxy_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
