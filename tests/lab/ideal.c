@@ -132,14 +132,17 @@ static bool add_mailbox(const struct world *world, const struct behaviour *row,
 }
 
 /* One decoy a domain, where somebody was accepted and acceptance is not known to mean nothing. */
-static void add_decoy(const struct behaviour *row, struct lane_work *work)
+static void add_decoy(const struct world *world, const struct behaviour *row,
+                      struct lane_work *work)
 {
+    static const struct lab_mailbox stranger = {.class = MAILBOX_UNKNOWN};
     bool risky = row->first.status == LAB_RISKY;
+    bool grey = world->settings.settle && greylisted(work->host->play, &stranger);
 
     if (risky && row->dns == DNS_PROVIDER)
         return;
-    work->transactions++;
-    work->refusals += risky ? 0 : 1;
+    work->transactions += grey ? 2 : 1;
+    work->refusals += (risky ? 0u : 1u) + (grey ? 1u : 0u);
 }
 
 static void add_domain(const struct world *world, const struct lab_domain *domain,
@@ -170,7 +173,7 @@ static void add_domain(const struct world *world, const struct lab_domain *domai
     for (size_t i = 0; work != NULL && i < domain->mailbox_count; i++)
         accepted |= add_mailbox(world, row, &world->mailboxes[domain->first_mailbox + i], work);
     if (accepted)
-        add_decoy(row, work);
+        add_decoy(world, row, work);
 }
 
 /* --- what a lane needs ---------------------------------------------------------------------- */

@@ -25,6 +25,7 @@ struct smtp_peer {
     bool secure, smtputf8;
     bool quit, said_421;
     bool broken; /* we broke the protocol, or owe a reply: no QUIT is due */
+    bool mute;   /* a reply that never comes is owed */
     bool open;   /* counted as open */
 };
 

@@ -97,6 +97,9 @@ static bool still_grey(struct smtp_peer *peer, const char *recipient)
     return age_ms < (uint64_t)peer->worker->world->settings.greylist_s * 1000;
 }
 
+/* No reply, for ever. */
+static void stall(struct smtp_peer *peer) { peer->broken = peer->mute = true; }
+
 /* True = the fault of this mailbox has struck; it does so once. */
 static bool fault_strikes(struct smtp_peer *peer, const struct lab_mailbox *mailbox)
 {
@@ -111,7 +114,7 @@ static bool fault_strikes(struct smtp_peer *peer, const struct lab_mailbox *mail
     else if (mailbox->fault == FAULT_BUSY)
         peer_say_421(peer, "421 4.3.2 Service shutting down");
     else
-        peer->broken = true; /* stalls: no reply */
+        stall(peer);
     return true;
 }
 
@@ -172,7 +175,7 @@ static void answer_by_play(struct smtp_peer *peer, enum mailbox_class class, con
         answer_text(peer, bare_550);
         return;
     case RECIPIENT_SILENT:
-        peer->broken = true;
+        stall(peer);
         return;
     }
 }

@@ -406,6 +406,8 @@ static void on_line(struct stream *stream, char *line, size_t length, bool more)
     bool known = found < ARRAY_LENGTH(verbs);
     bool last = known && verbs[found].last;
 
+    if (peer->mute)
+        return; /* what stood behind the stalled command in its group */
     if (peer->state == PEER_GREETING || peer->broken) {
         worker_break(peer->worker, peer->host, BREAK_EARLY_TALK);
         return;
