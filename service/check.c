@@ -22,6 +22,7 @@ enum {
     REMEMBERED_MAX = 10000,
     RETRYING_MAX = 50000,  /* checks that wait to ask again, per loop */
     RETRY_FULL_MS = 10000, /* no room when the time came: look again */
+    RETRY_STEPS = 8,       /* a retry comes up to an eighth of its delay later */
     KEY_FLAGS = 5,
     SHED_LOOK = 32
 };
@@ -170,6 +171,15 @@ static void on_retry(void *context)
     start_dns(check);
 }
 
+/* The addresses of one host were asked one after the other; asked again at one time they share
+ * sessions. */
+static uint64_t together(uint64_t at_ms, uint64_t delay_ms)
+{
+    uint64_t step_ms = delay_ms / RETRY_STEPS + 1;
+
+    return (at_ms + step_ms - 1) / step_ms * step_ms;
+}
+
 /* Plans the next try when this answer may change by itself. */
 static bool plan_retry(struct check *check)
 {
@@ -193,7 +203,7 @@ static bool plan_retry(struct check *check)
         .reason = verdict.reason,
         .code = check->evidence != NULL ? check->evidence->recipient.code : 0,
     };
-    check->retry_at_ms = now_ms(checks) + delay_ms;
+    check->retry_at_ms = together(now_ms(checks) + delay_ms, delay_ms);
     return true;
 }
 

@@ -4,6 +4,7 @@
  *              550 without a word -> postmaster as control
  *              our sender refused -> once more with the null sender
  *              relay denied, refused before RCPT -> the next address of the MX walk
+ *              put off as a stranger -> the decoy is introduced as well
  *              anything else -> home
  *   decoy      -> remembered for the domain; home, with all who waited for it
  *   control    -> remembered for the domain; home */
@@ -13,6 +14,7 @@
 #include <utlist.h>
 
 #include "probes/base/mem.h"
+#include "service/retry.h"
 
 enum {
     DECOY_ACCEPTED_MS = 24 * 3600 * 1000,
@@ -87,6 +89,15 @@ static bool decoy_useless(const struct job *job)
                                                    provider_owns_domain(provider, job->domain)));
 }
 
+static void ask_decoy(struct lane_session *session)
+{
+    struct job *job = session->job;
+
+    session_domain(session, job)->decoy_running = true;
+    job->phase = JOB_ASK_DECOY;
+    checks_job_accepted(job->home->checks, job, &job->evidence->recipient);
+}
+
 static void recipient_accepted(struct lane_session *session)
 {
     struct job *job = session->job;
@@ -102,10 +113,22 @@ static void recipient_accepted(struct lane_session *session)
         job->phase = JOB_ASK_DECOY;
         DL_APPEND(domain->waiting, job); /* holds no connection */
     } else {
-        domain->decoy_running = true;
-        job->phase = JOB_ASK_DECOY;
-        checks_job_accepted(job->home->checks, job, &job->evidence->recipient);
+        ask_decoy(session);
     }
+}
+
+/* A host that puts off whom it does not know yet is to know the decoy as early as the recipients:
+ * else they would all be asked once more for its sake. */
+static bool decoy_too(const struct lane_session *session, const struct smtp_answer *answer)
+{
+    const struct smtp_reply_facts *reply = &answer->reply;
+    const struct job *job = session->job;
+    const struct domain_memory *domain = session_domain(session, job);
+    bool put_off = reply->class == REPLY_GREYLISTED ||
+                   (reply->class == REPLY_TEMPORARY_FAILURE && reply->enhanced[1] == 1); /* 4.1.1 */
+
+    return put_off && answer->stage == SMTP_STAGE_RCPT && !domain->decoy_running &&
+           !decoy_useless(job) && !decoy_known(session, domain, job);
 }
 
 static bool control_known(const struct lane_session *session, const struct domain_memory *domain)
@@ -206,14 +229,16 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
         recipient_accepted(session);
     } else if (needs_control(answer)) {
         recipient_unclear(session);
+    } else if (decoy_too(session, answer)) {
+        ask_decoy(session);
     } else {
         lane_finish_current(session);
     }
 }
 
-static void remember_decoy(struct domain_memory *domain, enum decoy_outcome outcome,
-                           const struct smtp_reply_facts *reply, uint64_t at_ms,
-                           uint32_t greylist_s)
+/* Put off or lost, it is due again a little before the recipients that were put off with it. */
+static uint64_t decoy_lifetime_ms(const struct config *config, enum decoy_outcome outcome,
+                                  const struct smtp_reply_facts *reply)
 {
     static const uint32_t lifetimes_ms[] = {
         [DECOY_ACCEPTED] = DECOY_ACCEPTED_MS,
@@ -221,16 +246,25 @@ static void remember_decoy(struct domain_memory *domain, enum decoy_outcome outc
         [DECOY_UNDECIDED] = DECOY_UNDECIDED_MS,
     };
 
+    if (outcome != DECOY_UNDECIDED || (reply != NULL && reply->code >= 500))
+        return lifetimes_ms[outcome];
+    uint64_t again_s = retry_greylisted_s(config, reply != NULL ? reply->text : NULL, 1);
+    return again_s > 0 ? again_s * 1000 * 7 / 8 : DECOY_UNDECIDED_MS;
+}
+
+static void remember_decoy(struct domain_memory *domain, enum decoy_outcome outcome,
+                           const struct smtp_reply_facts *reply, uint64_t at_ms,
+                           uint64_t lifetime_ms)
+{
     domain->decoy_running = false;
     domain->decoy = outcome;
     domain->decoy_at_ms = at_ms;
-    bool later = reply != NULL && reply->class == REPLY_GREYLISTED && greylist_s > 0;
-    domain->decoy_until_ms = at_ms + (later ? (uint64_t)greylist_s * 1000 : lifetimes_ms[outcome]);
+    domain->decoy_until_ms = at_ms + lifetime_ms;
     if (reply != NULL)
         smtp_reply_facts_copy(&domain->decoy_reply, reply);
     else
         smtp_reply_facts_clear(&domain->decoy_reply);
-    if (reply == NULL || reply->class != REPLY_GREYLISTED)
+    if (reply == NULL || reply->code / 100 != 4)
         domain->decoy_local[0] = '\0'; /* never the same one twice */
 }
 
@@ -242,7 +276,7 @@ void lane_settle_decoy(struct lane_session *session, struct job *job, enum decoy
     struct job *waiting;
 
     remember_decoy(domain, outcome, reply, session_now_ms(session),
-                   session_config(session)->greylist_schedule.after_s[0]);
+                   decoy_lifetime_ms(session_config(session), outcome, reply));
     use_decoy(job, domain, false);
     lane_go_home(session, job);
     while ((waiting = domain->waiting) != NULL) {
@@ -279,6 +313,8 @@ void lane_on_answer(void *context, const struct smtp_answer *answer)
 {
     struct lane_session *session = context;
 
+    session->host->answered_ms = session_now_ms(session);
+    session->host->lost_row = 0;
     if (answer->reply.code >= 400)
         session->rejects++; /* whoever was asked about: servers count them all */
     if (session->job->phase != JOB_ASK_RECIPIENT && answer->reply.class == REPLY_PROBE_BLOCKED &&

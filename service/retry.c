@@ -119,22 +119,29 @@ uint32_t retry_advertised_s(const char *text)
     return 0;
 }
 
+static uint32_t scheduled_s(const struct config_schedule *schedule, unsigned tries)
+{
+    return tries == 0 || tries > schedule->count ? 0 : schedule->after_s[tries - 1];
+}
+
+uint32_t retry_greylisted_s(const struct config *config, const char *text, unsigned tries)
+{
+    uint32_t after_s = scheduled_s(&config->greylist_schedule, tries);
+    uint32_t advertised_s = retry_advertised_s(text);
+
+    return after_s > 0 && advertised_s > 0 ? advertised_s + ADVERTISED_SPARE_S : after_s;
+}
+
 uint64_t retry_delay_ms(const struct config *config, enum verdict_reason reason,
                         const struct smtp_evidence *evidence, unsigned tries)
 {
     const struct retry_row *row = row_of(reason);
+    bool said = reason == REASON_GREYLISTED && evidence != NULL;
+    uint32_t after_s = 0;
 
-    if (row == NULL || row->schedule == SCHEDULE_NONE)
-        return 0;
-    const struct config_schedule *schedule = row->schedule == SCHEDULE_GREYLIST
-                                                 ? &config->greylist_schedule
-                                                 : &config->temporary_schedule;
-    if (tries == 0 || tries > schedule->count)
-        return 0;
-    uint32_t advertised_s = reason == REASON_GREYLISTED && evidence != NULL
-                                ? retry_advertised_s(evidence->recipient.text)
-                                : 0;
-    uint32_t after_s =
-        advertised_s > 0 ? advertised_s + ADVERTISED_SPARE_S : schedule->after_s[tries - 1];
+    if (row != NULL && row->schedule == SCHEDULE_GREYLIST)
+        after_s = retry_greylisted_s(config, said ? evidence->recipient.text : NULL, tries);
+    else if (row != NULL && row->schedule == SCHEDULE_TEMPORARY)
+        after_s = scheduled_s(&config->temporary_schedule, tries);
     return (uint64_t)after_s * 1000;
 }

@@ -12,6 +12,8 @@
 /* Milliseconds until try number `tries` + 1 (tries have been made); 0 = none is planned. */
 uint64_t retry_delay_ms(const struct config *config, enum verdict_reason reason,
                         const struct smtp_evidence *evidence, unsigned tries);
+/* The same in seconds for a greylisted question, by what the server said; 0 = none is planned. */
+uint32_t retry_greylisted_s(const struct config *config, const char *text, unsigned tries);
 /* Seconds after which a caller may ask again, when no try of ours is planned. */
 uint32_t retry_after_s(enum verdict_reason reason);
 /* How long a settled answer is kept. */
