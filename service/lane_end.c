@@ -7,51 +7,14 @@
 #include "probes/base/mem.h"
 
 enum {
-    CLEAR_MS = 24 * 3600 * 1000,
     REFUSED_TWICE_MS = 15 * 60 * 1000,
     ROUTES_TRIED_MAX = 3, /* for one job, when our own end of one after the other fails */
     DECOY_TRIES_MAX = 2,  /* a decoy lost with its connection is asked once more */
-    SESSIONS_CUT_MAX = 8  /* 421 between recipients: so many new sessions for one job */
+    SESSIONS_CUT_MAX = 8, /* 421 between recipients: so many new sessions for one job */
+    LOST_ROW_MAX = 3      /* closed on us so often: nobody else has to find out */
 };
 
 /* --- the end of a session ------------------------------------------------------------------ */
-
-static bool refuses_us(const struct smtp_session_end *end)
-{
-    return end->end == SMTP_END_REPLY && end->reply.class == REPLY_PROBE_BLOCKED;
-}
-
-/* Nobody was asked: the proxy failed, or there was no socket from that address. */
-static bool route_failed(const struct smtp_session_end *end)
-{
-    return end->end == SMTP_END_PROXY ||
-           (end->end == SMTP_END_LOCAL && end->stage == SMTP_STAGE_CONNECT);
-}
-
-/* A host that blocked us, sent 421 or timed out rests. */
-static bool earns_rest(const struct smtp_session_end *end)
-{
-    switch (end->end) {
-    case SMTP_END_CONNECT_TIMEOUT:
-    case SMTP_END_TIMEOUT:
-        return true;
-    case SMTP_END_REPLY:
-        return end->reply.code == 421 || refuses_us(end);
-    case SMTP_END_NONE:
-    case SMTP_END_QUIT:
-    case SMTP_END_REFUSED_ADDRESS:
-    case SMTP_END_CONNECT_REFUSED:
-    case SMTP_END_LOST:
-    case SMTP_END_PROTOCOL:
-    case SMTP_END_TLS:
-    case SMTP_END_LOCAL:
-    case SMTP_END_CANCELLED:
-    case SMTP_END_PROXY:
-    case SMTP_END_COUNT:
-        break;
-    }
-    return false;
-}
 
 static void record_end(struct lane_session *session, struct job *job,
                        const struct smtp_session_end *end)
@@ -62,7 +25,7 @@ static void record_end(struct lane_session *session, struct job *job,
     attempt->stage = end->stage;
     attempt->class = end->reply.class;
     attempt->code = end->reply.code;
-    if (refuses_us(end))
+    if (lane_refused(end))
         lane_job_refused(session, job);
     if (end->reply.code != 0)
         smtp_reply_facts_copy(&job->evidence->recipient, &end->reply);
@@ -94,19 +57,25 @@ static bool another_way(const struct lane_session *session)
 static bool job_stays(const struct lane_session *session, struct job *job,
                       const struct smtp_session_end *end)
 {
+    bool lost = end->end == SMTP_END_LOST || end->end == SMTP_END_QUIT;
+
     if (end->end == SMTP_END_TLS)
         return true; /* again, in clear */
-    if (route_failed(end))
+    if (lane_route_lost(end))
         return ++job->routes_failed < ROUTES_TRIED_MAX && another_way(session);
-    if (!closed_on_us(end))
+    if (end->answered > 0 && !end->task_open)
+        return true; /* its next question was not even asked */
+    if (!lost && session->trouble != TROUBLE_SESSION)
         return false;
-    if (end->answered > 0 && job->sessions_cut < SESSIONS_CUT_MAX) {
+    if (job->phase != JOB_ASK_RECIPIENT && ++job->decoy_tries >= DECOY_TRIES_MAX)
+        return false;
+    if (end->answered > 0 && closed_on_us(end) && job->sessions_cut < SESSIONS_CUT_MAX) {
         job->sessions_cut++;
-        return job->phase == JOB_ASK_RECIPIENT || ++job->decoy_tries < DECOY_TRIES_MAX;
+        return true;
     }
-    if (end->end == SMTP_END_REPLY || job->retried_lost)
+    if (job->retried || session->host->lost_row >= LOST_ROW_MAX)
         return false;
-    job->retried_lost = true;
+    job->retried = true;
     return true;
 }
 
@@ -132,44 +101,12 @@ static void job_cut_short(struct lane_session *session, struct job *job,
     }
 }
 
-static void learn_from_end(struct lane_session *session, const struct smtp_session_end *end)
-{
-    struct lane_host *host = session->host;
-    struct egress *egress = &session_lanes(session)->shard->engine->egress;
-
-    if (end->server != NULL)
-        egress_greeted(egress, session_now_ms(session));
-    if (end->end == SMTP_END_CONNECT_TIMEOUT && !session_route(session)->is_proxy)
-        egress_timed_out(egress, &host->address, session_now_ms(session));
-    if (end->end == SMTP_END_CONNECT_REFUSED && host->refused_ms == 0)
-        host->refused_ms = session_now_ms(session);
-    if (end->end == SMTP_END_TLS && end->server != NULL) {
-        host->clear_until_ms = session_now_ms(session) + CLEAR_MS;
-        if (host->broken_tls == NULL)
-            host->broken_tls = mem_new(struct tls_facts);
-        *host->broken_tls = end->server->tls;
-    }
-    if (end->end == SMTP_END_REPLY && end->reply.code == 421 && end->answered > 0 &&
-        end->answered < host->recipients_per_session)
-        host->recipients_per_session = end->answered; /* they told us how many they like */
-    else if (earns_rest(end) && end->answered == 0 && !(refuses_us(end) && lane_has_ways(host)))
-        lane_host_rest(host);
-    if (earns_rest(end))
-        lane_narrow(host->lane);
-    else if (end->end == SMTP_END_QUIT && end->answered > 0)
-        lane_widen(host->lane);
-    if (end->end == SMTP_END_REPLY)
-        lane_heard(session, refuses_us(end));
-    if (route_failed(end))
-        lane_route_failed(session);
-}
-
-/* Before any job was taken, the end speaks for each that waits here: its request is older. Only a
- * refusal that another way may spare the others speaks for the first alone. */
+/* The end speaks for each that waits here: its request is older. Only a refusal that another way
+ * may spare the others speaks for the first alone. */
 static void tell_queue(struct lane_session *session, const struct smtp_session_end *end)
 {
     struct job *staying = NULL, *job, *next;
-    bool first_only = session->only != NULL || (refuses_us(end) && another_way(session));
+    bool first_only = session->only != NULL || (lane_refused(end) && another_way(session));
 
     while ((job = lane_take_job(session->host, session->only)) != NULL) {
         if (job_stays(session, job, end))
@@ -184,6 +121,14 @@ static void tell_queue(struct lane_session *session, const struct smtp_session_e
         DL_DELETE(staying, job);
         lane_queue(session->host, job, false);
     }
+}
+
+/* Did it end for all who wait: before any job was taken, or as often before? */
+static bool ended_for_all(const struct lane_session *session, const struct smtp_session_end *end)
+{
+    if (end->end == SMTP_END_QUIT || session->trouble == TROUBLE_SESSION)
+        return false;
+    return session->opening || session->host->lost_row >= LOST_ROW_MAX;
 }
 
 /* The host rests: who waits here goes on to the next address, or is deferred. */
@@ -208,16 +153,16 @@ void lane_on_end(void *context, const struct smtp_session_end *end)
 
     session->smtp = NULL;
     lane_session_unlink(session);
-    learn_from_end(session, end);
+    lane_learn(session, end);
     if (job != NULL) {
         session->job = NULL;
         if (job_stays(session, job, end))
             lane_queue(session->host, job, true);
         else
             job_cut_short(session, job, end);
-    } else if (session->opening && end->end != SMTP_END_QUIT) {
-        tell_queue(session, end);
     }
+    if (ended_for_all(session, end))
+        tell_queue(session, end);
     if (lane_host_rests(session->host))
         send_queue_on(session, end);
     if (session->held != NULL) {

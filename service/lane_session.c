@@ -47,6 +47,7 @@ static enum smtp_next ask(struct lane_session *session, struct smtp_task *task)
 {
     struct job *job = session->job;
     struct domain_memory *domain;
+    bool full;
 
     task->mail_from = job->null_sender ? "" : session_config(session)->mail_from;
     task->smtputf8 = false;
@@ -55,8 +56,9 @@ static enum smtp_next ask(struct lane_session *session, struct smtp_task *task)
     case JOB_ASK_RECIPIENT:
         task->recipient = job->recipient;
         task->smtputf8 = job->smtputf8;
-        session->recipients++;
-        return SMTP_NEXT_ASK;
+        /* a decoy, if one is due, is the next session's */
+        full = ++session->recipients == session->host->recipients_per_session;
+        return full && !job->retried ? SMTP_NEXT_ASK_LAST : SMTP_NEXT_ASK;
     case JOB_ASK_DECOY:
         /* a greylisted decoy is asked again as it was: its triple is what they remember */
         domain = session_domain(session, job);

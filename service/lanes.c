@@ -14,8 +14,9 @@ enum {
     EVICTION_LOOK = 16,
     HOSTS_PER_CHECK = 2,
     ADDRESSES_PER_CHECK = 4,
-    REFUSALS_MAX = 5,       /* as many refusals of us, and more than answers: the lane rests */
-    REPLIES_REMEMBERED = 40 /* then both counts are halved */
+    REFUSALS_MAX = 5,        /* as many refusals of us, and more than answers: the lane rests */
+    REPLIES_REMEMBERED = 40, /* then both counts are halved */
+    SHARE_MIN = 8            /* bulk recipients for each further session */
 };
 
 /* --- where a job is going -------------------------------------------------------- */
@@ -75,7 +76,7 @@ static bool next_target(struct job *job)
             return false;
     }
     job->addresses_tried++;
-    job->retried_lost = false;
+    job->retried = false;
     return true;
 }
 
@@ -327,6 +328,13 @@ bool lane_host_rests(const struct lane_host *host)
 
 void lane_narrow(struct lane *lane) { lane->window = lane->window > 2 ? lane->window / 2 : 1; }
 
+void lane_yield(struct lane *lane)
+{
+    lane->window -= 1 / lane->window;
+    if (lane->window < 1)
+        lane->window = 1;
+}
+
 /* One connection more for each round of sessions that went well. */
 void lane_widen(struct lane *lane)
 {
@@ -437,14 +445,21 @@ bool lane_has_work(const struct lane_host *host)
     return first_shared(&host->interactive) != NULL || first_shared(&host->bulk) != NULL;
 }
 
+/* A further session pays when somebody waits for his one answer, or when its share of the work is
+ * worth a greeting. */
+static bool pays(const struct lane_host *host)
+{
+    return host->interactive.head != NULL || host->queued > host->sessions * SHARE_MIN;
+}
+
 /* Part of a lane is kept for callers who wait: bulk alone may not fill it. */
 static bool may_open(const struct lane_host *host)
 {
     const struct lane *lane = host->lane;
     const struct config *config = lane->lanes->shard->config;
 
-    if (host->queued <= host->opening || host->sessions >= host->connections_max ||
-        lane->sessions >= (uint32_t)lane->window)
+    if (host->queued <= host->opening || !pays(host) || host->sessions >= host->connections_max ||
+        lane->sessions >= (uint32_t)(lane->window + 0.5))
         return false;
     uint32_t reserve = lane->connections_max * config->interactive_reserve / 100;
     return host->interactive.head != NULL || lane->sessions < lane->connections_max - reserve;

@@ -27,6 +27,10 @@ struct lane_host {
     uint64_t refused_ms;          /* when port 25 was first refused; 0 = never */
     route_set routes;             /* ways out that it may be asked by */
     uint64_t route_key;           /* hosts with the same key see us come by the same way */
+    uint64_t answered_ms;         /* when it last answered about a recipient */
+    uint64_t troubled_ms;         /* when a session last came to nothing */
+    uint32_t lost_row;            /* sessions in a row that it closed without any answer */
+    uint32_t cut_at, cut_row;     /* sessions in a row that 421 ended after so many answers */
     uint64_t clear_until_ms;      /* STARTTLS is broken here: speak in clear until then */
     struct tls_facts *broken_tls; /* what was seen when it broke; owned; NULL: never */
 };
@@ -61,6 +65,13 @@ struct domain_memory {
     char domain[];
 };
 
+/* Whose trouble it was that ended a session. */
+enum trouble {
+    TROUBLE_NONE,
+    TROUBLE_SESSION, /* its own: the host answers others */
+    TROUBLE_HOST     /* the host rests */
+};
+
 struct lane_session {
     struct lane_session *next, *prev; /* all of the shard, for shutdown */
     struct lane_host *host;
@@ -74,6 +85,7 @@ struct lane_session {
     bool closing; /* say QUIT at the next boundary */
     bool opening; /* counted in host->opening */
     bool paused;  /* the pause before the next recipient is over */
+    enum trouble trouble;
     uint32_t recipients, rejects;
     struct loop_timer gap;
     char *question; /* decoy or postmaster address in use; owned */
@@ -100,7 +112,8 @@ void lane_host_rest(struct lane_host *host);
 bool lane_host_rests(const struct lane_host *host);
 /* What the lane learns from each reply about us, and from each session's end. */
 void lane_replied(struct lane *lane, bool refused_us);
-void lane_narrow(struct lane *lane);
+void lane_narrow(struct lane *lane); /* trouble of the host's, or about us */
+void lane_yield(struct lane *lane);  /* trouble of one session */
 void lane_widen(struct lane *lane);
 /* This address is done with for this job: next address, or home. */
 void lane_walk_on(struct job *job);
@@ -139,6 +152,12 @@ void lane_settle_decoy(struct lane_session *session, struct job *job, enum decoy
 void lane_keep_transcript(struct lane_session *session, struct job *job);
 void lane_go_home(struct lane_session *session, struct job *job);
 void lane_finish_current(struct lane_session *session);
+
+/* lane_learn.c */
+void lane_learn(struct lane_session *session, const struct smtp_session_end *end); /* -> trouble */
+bool lane_refused(const struct smtp_session_end *end); /* they will not have us */
+/* Nobody was asked: the proxy failed, or there was no socket from that address. */
+bool lane_route_lost(const struct smtp_session_end *end);
 
 /* lane_end.c */
 void lane_on_end(void *context, const struct smtp_session_end *end);

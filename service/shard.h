@@ -92,7 +92,7 @@ struct job {
     bool null_sender;      /* second opinion with <> */
     uint8_t host, address; /* where the walk stands in mx->hosts and in that host's run */
     uint8_t hosts_tried, addresses_tried;
-    bool retried_lost;    /* one more try after a lost connection was used up */
+    bool retried;         /* one more try at this address was used up */
     uint8_t sessions_cut; /* 421 in the middle of somebody's long session */
     uint8_t decoy_tries;
     uint8_t refused_route; /* 1 + the way by which a lane refused it; 0 = none */

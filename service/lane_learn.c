@@ -1,0 +1,131 @@
+/* What the end of a session says about its host and about port 25.
+ *
+ * A host that answered somebody since its last trouble is well: then the trouble is this one
+ * session's, and the host neither rests nor do those who wait hear of it. */
+#include "service/lanes.h"
+
+#include "probes/base/mem.h"
+
+enum {
+    CLEAR_MS = 24 * 3600 * 1000,
+    HEALTHY_MS = 60 * 1000,
+    CUT_ROW_MIN = 3 /* 421 after the same number so often: that is how many they like */
+};
+
+bool lane_refused(const struct smtp_session_end *end)
+{
+    return end->end == SMTP_END_REPLY && end->reply.class == REPLY_PROBE_BLOCKED;
+}
+
+bool lane_route_lost(const struct smtp_session_end *end)
+{
+    return end->end == SMTP_END_PROXY ||
+           (end->end == SMTP_END_LOCAL && end->stage == SMTP_STAGE_CONNECT);
+}
+
+/* A host that blocked us, sent 421 or timed out rests. */
+static bool earns_rest(const struct smtp_session_end *end)
+{
+    switch (end->end) {
+    case SMTP_END_CONNECT_TIMEOUT:
+    case SMTP_END_TIMEOUT:
+        return true;
+    case SMTP_END_REPLY:
+        return end->reply.code == 421 || lane_refused(end);
+    case SMTP_END_NONE:
+    case SMTP_END_QUIT:
+    case SMTP_END_REFUSED_ADDRESS:
+    case SMTP_END_CONNECT_REFUSED:
+    case SMTP_END_LOST:
+    case SMTP_END_PROTOCOL:
+    case SMTP_END_TLS:
+    case SMTP_END_LOCAL:
+    case SMTP_END_CANCELLED:
+    case SMTP_END_PROXY:
+    case SMTP_END_COUNT:
+        break;
+    }
+    return false;
+}
+
+static enum trouble trouble_of(const struct lane_session *session,
+                               const struct smtp_session_end *end)
+{
+    const struct lane_host *host = session->host;
+    bool well_lately = host->answered_ms > host->troubled_ms &&
+                       session_now_ms(session) - host->answered_ms < HEALTHY_MS;
+    bool well = end->answered > 0 || (well_lately && !lane_refused(end));
+
+    if (end->end == SMTP_END_LOST)
+        return well ? TROUBLE_SESSION : TROUBLE_NONE;
+    if (!earns_rest(end))
+        return TROUBLE_NONE;
+    return well ? TROUBLE_SESSION : TROUBLE_HOST;
+}
+
+/* A fault may cut a session anywhere; a limit cuts it where it did before. */
+static void learn_length(struct lane_host *host, const struct smtp_session_end *end)
+{
+    if (end->end != SMTP_END_REPLY || end->reply.code != 421 || end->answered == 0) {
+        if (end->answered > host->cut_at)
+            host->cut_row = 0;
+        return;
+    }
+    host->cut_row = host->cut_at == end->answered ? host->cut_row + 1 : 1;
+    host->cut_at = end->answered;
+    if (host->cut_row >= CUT_ROW_MIN && end->answered < host->recipients_per_session)
+        host->recipients_per_session = end->answered;
+}
+
+static void learn_trouble(struct lane_session *session, const struct smtp_session_end *end)
+{
+    struct lane_host *host = session->host;
+    bool about_us =
+        lane_refused(end) ||
+        (end->end == SMTP_END_REPLY && end->reply.enhanced[0] == 4 && end->reply.enhanced[1] == 7);
+
+    session->trouble = trouble_of(session, end);
+    if (end->end == SMTP_END_LOST && end->answered == 0)
+        host->lost_row++;
+    if (session->trouble != TROUBLE_NONE && end->answered == 0)
+        host->troubled_ms = session_now_ms(session);
+    if (session->trouble == TROUBLE_HOST && !(lane_refused(end) && lane_has_ways(host)))
+        lane_host_rest(host);
+    if (session->trouble == TROUBLE_HOST || about_us)
+        lane_narrow(host->lane);
+    else if (session->trouble == TROUBLE_SESSION && end->end != SMTP_END_LOST)
+        lane_yield(host->lane);
+    else if (end->end == SMTP_END_QUIT && end->answered > 0)
+        lane_widen(host->lane);
+}
+
+static void learn_tls(struct lane_session *session, const struct smtp_session_end *end)
+{
+    struct lane_host *host = session->host;
+
+    host->clear_until_ms = session_now_ms(session) + CLEAR_MS;
+    if (host->broken_tls == NULL)
+        host->broken_tls = mem_new(struct tls_facts);
+    *host->broken_tls = end->server->tls;
+}
+
+void lane_learn(struct lane_session *session, const struct smtp_session_end *end)
+{
+    struct lane_host *host = session->host;
+    struct egress *egress = &session_lanes(session)->shard->engine->egress;
+
+    if (end->server != NULL)
+        egress_greeted(egress, session_now_ms(session));
+    if (end->end == SMTP_END_CONNECT_TIMEOUT && !session_route(session)->is_proxy)
+        egress_timed_out(egress, &host->address, session_now_ms(session));
+    if (end->end == SMTP_END_CONNECT_REFUSED && host->refused_ms == 0)
+        host->refused_ms = session_now_ms(session);
+    if (end->end == SMTP_END_TLS && end->server != NULL)
+        learn_tls(session, end);
+    learn_length(host, end);
+    learn_trouble(session, end);
+    if (end->end == SMTP_END_REPLY)
+        lane_heard(session, lane_refused(end));
+    if (lane_route_lost(end))
+        lane_route_failed(session);
+}
