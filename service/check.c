@@ -195,15 +195,15 @@ static bool plan_retry(struct check *check)
                                        check->try_count + 1u);
     if (delay_ms == 0)
         return false;
+    check->retry_at_ms = together(now_ms(checks) + delay_ms, delay_ms);
     if (verdict.reason == REASON_DEFERRED && check->stop_retry_ms > 0)
-        delay_ms = check->stop_retry_ms + 1u;
+        check->retry_at_ms = now_ms(checks) + check->stop_retry_ms + 1u;
     check->tries = mem_resize(check->tries, (check->try_count + 1u) * sizeof(*check->tries));
     check->tries[check->try_count++] = (struct document_try){
         .at_s = check->checked_at_s,
         .reason = verdict.reason,
         .code = check->evidence != NULL ? check->evidence->recipient.code : 0,
     };
-    check->retry_at_ms = together(now_ms(checks) + delay_ms, delay_ms);
     return true;
 }
 
