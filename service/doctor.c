@@ -142,6 +142,7 @@ static void open_probes(struct doctor *doctor)
                                           .sessions_max = TLS_SESSIONS};
     const char *error;
 
+    doctor->routes = routes_new(config, doctor->routes_error, sizeof(doctor->routes_error));
     doctor->tls = tls_client_new(&tls, &doctor->tls_error);
     doctor->dns = dns_new(&dns, &error);
     if (doctor->dns != NULL)
@@ -160,6 +161,7 @@ static void close_probes(struct doctor *doctor)
     dns_free(&doctor->dns);
     if (doctor->tls != NULL)
         tls_client_free(&doctor->tls);
+    routes_free(&doctor->routes);
     loop_free(&doctor->loop);
 }
 

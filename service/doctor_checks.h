@@ -11,6 +11,7 @@
 #include "probes/net/dns.h"
 #include "probes/net/tls.h"
 #include "service/doctor.h"
+#include "service/routes.h"
 
 enum {
     DOCTOR_ADDRESSES_MAX = 16,
@@ -32,8 +33,10 @@ struct doctor {
     struct loop *loop;
     struct dns *dns; /* NULL: the setting is no list of resolvers */
     struct mx_resolver *mx;
+    struct routes *routes;  /* NULL: they do not fit together */
     struct tls_client *tls; /* NULL: the CA file cannot be read */
     const char *tls_error;
+    char routes_error[DOCTOR_TEXT_MAX];
     size_t step;
     unsigned pending; /* answers the running step waits for */
     struct loop_timer turn;

@@ -13,14 +13,14 @@
 /* --- port 25 ----------------------------------------------------------------------------- */
 
 struct tally {
-    unsigned visits, greeted, local_errors, forbidden, refused, timed_out;
+    unsigned visits, greeted, local_errors, proxy_failures, refused, timed_out;
     uint32_t fastest_ms;
     const char *silent; /* a domain whose host did not greet us */
 };
 
 static bool same_way(const struct doctor_visit *a, const struct doctor_visit *b)
 {
-    return a->address.family == b->address.family && ip_equal(&a->source, &b->source);
+    return a->address.family == b->address.family && a->way == b->way;
 }
 
 static void count(struct tally *tally, const struct doctor_visit *visit)
@@ -33,7 +33,7 @@ static void count(struct tally *tally, const struct doctor_visit *visit)
     }
     tally->silent = visit->domain;
     tally->local_errors += visit->end == SMTP_END_LOCAL;
-    tally->forbidden += visit->end == SMTP_END_REFUSED_ADDRESS;
+    tally->proxy_failures += visit->end == SMTP_END_PROXY;
     tally->refused += visit->end == SMTP_END_CONNECT_REFUSED;
     tally->timed_out += visit->end == SMTP_END_CONNECT_TIMEOUT;
 }
@@ -49,6 +49,10 @@ static void note_closed(struct doctor *doctor, const char *check, const char *su
     if (tally->local_errors > 0)
         doctor_note(doctor, check, DOCTOR_FAIL, subject,
                     "source_addresses must be addresses of this host", "cannot be connected from");
+    else if (tally->proxy_failures == tally->visits)
+        doctor_note(doctor, check, DOCTOR_FAIL, subject,
+                    "check its address, user and password in `proxies`, and that it is up",
+                    "the proxy is down or refuses us");
     else if (optional)
         doctor_note(doctor, check, result, subject,
                     "few domains have only IPv6 hosts: their addresses come out as "
@@ -64,17 +68,14 @@ static void note_closed(struct doctor *doctor, const char *check, const char *su
         doctor_note(doctor, check, result, subject, open_it, "no mail host greeted us");
 }
 
-/* All visits of one family from one source. */
+/* All visits of one family by one way. */
 static void judge_way(struct doctor *doctor, const struct doctor_visit *first)
 {
     const struct doctor_visits *all = doctor->visits;
     const char *check = first->address.family == 6 ? "ipv6" : "egress";
-    char source[IP_TEXT_SIZE] = "";
-    const char *subject = NULL;
+    const char *subject = first->way->name[0] != '\0' ? first->way->name : NULL;
     struct tally tally = {.visits = 0};
 
-    if (first->source.family != 0)
-        subject = ip_format(&first->source, source);
     for (const struct doctor_visit *visit = first; visit < all->visits + all->count; visit++)
         if (same_way(visit, first))
             count(&tally, visit);
@@ -265,6 +266,9 @@ void doctor_egress_finish(struct doctor *doctor)
     if (all->domain_count == 0) {
         doctor_note(doctor, "egress", DOCTOR_SKIPPED, NULL, "set doctor_hosts",
                     "no mail hosts to visit");
+    } else if (doctor->routes == NULL) {
+        doctor_note(doctor, "egress", DOCTOR_FAIL, NULL, "correct the setting",
+                    "there is no way out: %s", doctor->routes_error);
     } else if (!doctor->dns_works) {
         doctor_note(doctor, "egress", DOCTOR_SKIPPED, NULL, NULL,
                     "without a resolver no mail host can be found");

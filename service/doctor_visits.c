@@ -7,8 +7,8 @@
 #include "probes/base/mem.h"
 
 enum {
-    PATIENCE_MS = 15000,   /* somebody watches */
-    SOURCES_PER_DOMAIN = 2 /* of many sources each visits two domains, not all */
+    PATIENCE_MS = 15000, /* somebody watches */
+    DOMAINS_PER_WAY = 2  /* of many ways each visits two domains, not all */
 };
 
 /* --- one visit ---------------------------------------------------------------------------- */
@@ -63,7 +63,8 @@ static void begin(struct doctor_visit *visit)
         .host = visit->host,
         .address = visit->address,
         .port = config->port_smtp,
-        .source = visit->source,
+        .source = visit->way->source,
+        .proxy = visit->way->is_proxy ? &visit->way->proxy : NULL,
         .allowed = &config->allowed,
         .hello_name = strchr(config->hello_name, '.') != NULL ? config->hello_name : "",
         .waits = {at_most(config->timeout_connect_ms), at_most(config->timeout_greeting_ms),
@@ -77,8 +78,8 @@ static void begin(struct doctor_visit *visit)
 
 /* --- who visits whom ------------------------------------------------------------------------ */
 
-static void visit_from(struct doctor_domain *domain, const char *host,
-                       const struct ip_address *address, const struct ip_address *source)
+static void visit_by(struct doctor_domain *domain, const char *host,
+                     const struct ip_address *address, const struct mail_route *way)
 {
     struct doctor_visits *all = domain->doctor->visits;
 
@@ -88,36 +89,49 @@ static void visit_from(struct doctor_domain *domain, const char *host,
     visit->doctor = domain->doctor;
     visit->domain = domain->name;
     visit->address = *address;
-    visit->source = *source;
+    visit->way = way;
     snprintf(visit->host, sizeof(visit->host), "%s", host);
     begin(visit);
 }
 
-/* With one source every domain is visited; many share the domains among them. */
-static bool is_its_turn(const struct doctor_domain *domain, size_t source, size_t sources)
+/* The only way visits every domain; many share the domains among them. */
+static bool is_its_turn(const struct doctor_domain *domain, size_t way, size_t ways)
 {
     size_t domains = domain->doctor->visits->domain_count;
 
-    for (size_t i = 0; i < SOURCES_PER_DOMAIN; i++)
-        if ((source + i) % domains == domain->index)
+    for (size_t i = 0; i < DOMAINS_PER_WAY; i++)
+        if ((way + i) % domains == domain->index)
             return true;
-    return sources <= 1;
+    return ways <= 1;
+}
+
+/* The ways in use that can reach the family; there is always the system's choice. */
+static size_t ways_to(const struct routes *routes, uint8_t family,
+                      const struct mail_route *ways[ROUTES_MAX])
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < routes->count; i++) {
+        const struct mail_route *way = &routes->items[i];
+
+        if ((routes->used & (route_set)1 << i) != 0 &&
+            (way->source.family == 0 || way->source.family == family))
+            ways[count++] = way;
+    }
+    if (count == 0)
+        ways[count++] = &routes->items[ROUTE_SYSTEM];
+    return count;
 }
 
 static void visit_address(struct doctor_domain *domain, const char *host,
                           const struct ip_address *address)
 {
-    static const struct ip_address any = {.family = 0};
-    const struct config *config = domain->doctor->config;
-    size_t sources = 0, number = 0;
+    const struct mail_route *ways[ROUTES_MAX];
+    size_t count = ways_to(domain->doctor->routes, address->family, ways);
 
-    for (size_t i = 0; i < config->source_count; i++)
-        sources += config->sources[i].family == address->family;
-    if (sources == 0)
-        visit_from(domain, host, address, &any);
-    for (size_t i = 0; i < config->source_count; i++)
-        if (config->sources[i].family == address->family && is_its_turn(domain, number++, sources))
-            visit_from(domain, host, address, &config->sources[i]);
+    for (size_t i = 0; i < count; i++)
+        if (is_its_turn(domain, i, count))
+            visit_by(domain, host, address, ways[i]);
 }
 
 static const struct mx_host *best_host(const struct mx_evidence *mx)
@@ -154,7 +168,7 @@ void doctor_visits_start(struct doctor *doctor)
     const char *names[DOCTOR_WORDS_MAX];
 
     all->domain_count = doctor_words(doctor->config->doctor_hosts, names, &all->words);
-    for (size_t i = 0; i < all->domain_count && doctor->dns_works; i++) {
+    for (size_t i = 0; i < all->domain_count && doctor->dns_works && doctor->routes != NULL; i++) {
         struct doctor_domain *domain = &all->domains[i];
 
         *domain = (struct doctor_domain){.doctor = doctor, .name = names[i], .index = i};

@@ -13,7 +13,8 @@ struct doctor_visit {
     struct smtp_session *session;
     const char *domain;
     char host[DNS_NAME_SIZE];
-    struct ip_address address, source; /* source.family 0: the system chose */
+    struct ip_address address;
+    const struct mail_route *way; /* of doctor->routes */
     struct text transcript;
     /* what came of it */
     bool greeted;
@@ -39,6 +40,6 @@ struct doctor_visits {
     struct doctor_visit visits[DOCTOR_VISITS_MAX];
 };
 
-/* Looks the domains up and visits the best host of each, in both families, from each source. */
+/* Looks the domains up and visits the best host of each, in both families, by each way out. */
 void doctor_visits_start(struct doctor *doctor);
 void doctor_visits_free(struct doctor_visits **visits);

@@ -132,6 +132,7 @@ class MailHandler(socketserver.StreamRequestHandler):
 
     def handle(self):
         host = self.server
+        host.callers.append(self.client_address[0])
         with contextlib.suppress(OSError, ssl.SSLError):
             self.say(host.greeting)
             for line in self.rfile:
@@ -159,7 +160,7 @@ class MailHost(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 
     def __init__(self, address, port=0, greeting="220 mx.test ESMTP", hello="hello", tls=None):
-        self.greeting, self.hello, self.tls, self.heard = greeting, hello, tls, []
+        self.greeting, self.hello, self.tls, self.heard, self.callers = greeting, hello, tls, [], []
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         super().__init__((address, port), MailHandler)
         self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
@@ -168,6 +169,53 @@ class MailHost(socketserver.ThreadingTCPServer):
     @property
     def port(self):
         return self.server_address[1]
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+
+class ProxyHandler(socketserver.BaseRequestHandler):
+    """SOCKS5 without a password (RFC 1928), IPv4 only; goes out from the proxy's own address."""
+
+    def take(self, count):
+        octets = b""
+        while len(octets) < count:
+            more = self.request.recv(count - len(octets))
+            if not more:
+                raise ConnectionError
+            octets += more
+        return octets
+
+    def handle(self):
+        with contextlib.suppress(OSError):
+            self.take(self.take(2)[1])
+            self.request.sendall(b"\5\0")
+            address = socket.inet_ntoa(self.take(8)[4:8])  # version, command, 0, type, address
+            port = struct.unpack(">H", self.take(2))[0]
+            with socket.create_connection((address, port), 5, (self.server.server_address[0], 0)) as far:
+                self.request.sendall(b"\5\0\0\1" + bytes(6))
+                back = threading.Thread(target=self.relay, args=(far, self.request), daemon=True)
+                back.start()
+                self.relay(self.request, far)
+                back.join(5)
+
+    @staticmethod
+    def relay(source, target):
+        with contextlib.suppress(OSError):
+            while octets := source.recv(4096):
+                target.sendall(octets)
+            target.shutdown(socket.SHUT_WR)
+
+
+class Proxy(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def __init__(self, address):
+        super().__init__((address, 0), ProxyHandler)
+        self.place = "socks5://%s:%d" % self.server_address
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+        self.thread.start()
 
     def close(self):
         self.shutdown()

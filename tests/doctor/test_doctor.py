@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from fakes import A, AAAA, MX, PTR, TXT, Authority, BlackHole, MailHost, Resolver, Zone, reverse, reverse6
+from fakes import A, AAAA, MX, PTR, TXT, Authority, BlackHole, MailHost, Proxy, Resolver, Zone, reverse, reverse6
 
 VRFYD = os.environ.get("VRFYD", "build/vrfyd")
 PATIENCE = 40
@@ -254,6 +254,27 @@ class Doctor(unittest.TestCase):
         self.expect(findings, "address", "skipped", "nobody told us")
         self.expect(findings, "ptr", "skipped")
         self.expect(findings, "blocklist", "skipped")
+
+    def test_proxy(self):
+        proxy = self.open(Proxy("127.77.0.30"))
+        hosts = self.mail_hosts(hello=f"hello [{OURS}]")
+        self.settings.update({"source-addresses": "", "proxies": "berlin=" + proxy.place, "routes": "*=berlin"})
+        findings, status = self.examine()
+        self.expect(findings, "egress", "ok", "2 of 2", "berlin")
+        self.expect(findings, "address", "ok", "sees us", OURS)
+        self.expect(findings, "ptr", "ok", subject=OURS)
+        self.assertEqual([host.callers for host in hosts], [["127.77.0.30"]] * 2)
+        self.assertEqual(status, 0)
+
+    def test_proxy_is_down(self):
+        proxy = Proxy("127.77.0.30")
+        proxy.close()
+        self.mail_hosts()
+        self.settings.update({"proxies": "berlin=" + proxy.place, "routes": "good.test=berlin"})
+        findings, status = self.examine()
+        self.expect(findings, "egress", "fail", "the proxy is down", "berlin")
+        self.expect(findings, "egress", "ok", subject=OURS)
+        self.assertEqual(status, 1)
 
     # --- names ----------------------------------------------------------------------------------------
 
