@@ -104,7 +104,7 @@ check: all units
 
 .PHONY: valgrind
 valgrind: units ## the unit tests under valgrind
-	@tests/support/run_units.sh valgrind -q --error-exitcode=99 --leak-check=full -- $(UNITS)
+	@TEST_SLOWNESS=9 tests/support/run_units.sh valgrind -q --error-exitcode=99 --leak-check=full -- $(UNITS)
 
 # --- fuzzing --------------------------------------------------------------------
 
