@@ -31,6 +31,9 @@ static bool refuse(const struct reading *reading, const char *setting, const cha
     return false;
 }
 
+/* Of no way: none. */
+static route_set bit(unsigned route) { return route < ROUTES_MAX ? 1u << route : 0; }
+
 /* --- ways ---------------------------------------------------------------------------- */
 
 /* ROUTES_MAX = there is none. */
@@ -76,8 +79,9 @@ static bool add_sources(const struct reading *reading)
 {
     const struct config *config = reading->config;
 
+    _Static_assert((int)CONFIG_SOURCES_MAX < (int)ROUTES_MAX, "sources come first: there is room");
     for (size_t i = 0; i < config->source_count; i++)
-        reading->routes->defaults |= 1u << source_route(reading->routes, &config->sources[i]);
+        reading->routes->defaults |= bit(source_route(reading->routes, &config->sources[i]));
     if (config->source_count == 0)
         reading->routes->defaults = 1u << ROUTE_SYSTEM;
     return true;
@@ -232,13 +236,13 @@ static bool read_rule(const struct reading *reading, char *word, route_set *ever
                       "is neither an address nor the name of a proxy");
     text_lower(word);
     if (strcmp(word, everybody) == 0) {
-        *everyone |= 1u << way;
+        *everyone |= bit(way);
         return true;
     }
     struct route_rule *rule = rule_of(routes, word);
     if (rule == NULL)
         return refuse(reading, "routes", word, 0, "is one key too many: at most 64");
-    rule->set |= 1u << way;
+    rule->set |= bit(way);
     return true;
 }
 
@@ -276,8 +280,9 @@ struct routes *routes_new(const struct config *config, char *error, size_t error
     static bool (*const steps[])(const struct reading *) = {add_sources, add_proxies, add_rules,
                                                             all_in_use};
     struct routes *routes = mem_new(struct routes);
-    const struct reading reading = {config, routes, error, error_size};
+    struct reading reading = {.config = config, .routes = routes, .error_size = error_size};
 
+    reading.error = error;
     add_route(routes, mem_copy_text(""));
     for (size_t i = 0; routes != NULL && i < ARRAY_LENGTH(steps); i++)
         if (!steps[i](&reading))
