@@ -189,8 +189,8 @@ static bool plan_retry(struct check *check)
     if (!check->smtp || check->domain_only || check->try_count == CONFIG_TRIES_MAX ||
         checks->retrying_count >= RETRYING_MAX)
         return false;
-    check_parse(check, &address, NULL);
-    struct verdict verdict = check_verdict(check, &address, NULL, false);
+    check_parse(check, &address);
+    struct verdict verdict = check_verdict(check, &address);
     uint64_t delay_ms = retry_delay_ms(checks->shard->config, verdict.reason, check->evidence,
                                        check->try_count + 1u);
     if (delay_ms == 0)
@@ -331,7 +331,7 @@ static void start_smtp(struct check *check)
     char wire[ADDRESS_TEXT_SIZE];
     struct egress *egress = &check->checks->shard->engine->egress;
 
-    check_parse(check, &address, NULL);
+    check_parse(check, &address);
     address_wire(&address, wire);
     struct recipient_memory *memory = recipient_find(check->checks, wire, check->fresh_after_ms);
     if (memory != NULL && check->try_count > 0 && memory->at_ms <= check->ended_ms)
@@ -389,8 +389,8 @@ static void remember_recipient(struct check *check, const char *wire)
 {
     struct address address;
 
-    check_parse(check, &address, NULL);
-    struct verdict verdict = check_verdict(check, &address, NULL, false);
+    check_parse(check, &address);
+    struct verdict verdict = check_verdict(check, &address);
     enum verdict_layer layer = reason_layer(verdict.reason);
     bool unknown = verdict.status == STATUS_UNKNOWN;
     uint32_t lifetime_s = retry_lifetime_s(verdict.reason, check->evidence);
@@ -539,22 +539,18 @@ static struct check *check_new(struct checks *checks, const struct engine_ticket
 }
 
 /* Decided before any packet? Then neither DNS nor SMTP is asked. */
-static bool decided_by_syntax(const struct check *check)
+static bool decided_by_syntax(const struct check *check, const struct address *address)
 {
-    struct address address;
-    struct address_insight insight;
-    enum verdict_layer layer;
+    struct verdict verdict = check_verdict(check, address);
+    enum verdict_layer layer = reason_layer(verdict.reason);
 
-    check_parse(check, &address, &insight);
-    struct verdict verdict = check_verdict(check, &address, &insight, false);
-    layer = reason_layer(verdict.reason);
     return layer == LAYER_SYNTAX || layer == LAYER_POLICY;
 }
 
-static void check_start(struct check *check)
+static void check_start(struct check *check, const struct address *address)
 {
     loop_timer_start(&check->budget, check->checks->shard->config->check_budget_ms);
-    if (decided_by_syntax(check)) {
+    if (decided_by_syntax(check, address)) {
         check->state = CHECK_IMAP;
         done(check);
     } else {
@@ -651,7 +647,7 @@ static void take_address(struct checks *checks, struct engine_ticket *ticket)
         check->joinable = true;
         HASH_ADD_KEYPTR(by_key, checks->by_key, check->key, strlen(check->key), check);
     }
-    check_start(check);
+    check_start(check, &address);
 }
 
 void checks_take(struct checks *checks, struct engine_ticket *ticket)

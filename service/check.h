@@ -74,13 +74,10 @@ struct verify_answer *check_answer(struct check *check, const struct engine_tick
                                    bool deadline);
 /* Nothing was asked: what syntax and lists know, as deferred. */
 struct verify_answer *check_refused(struct checks *checks, const struct engine_ticket *ticket);
-/* Parses again what the check is about; cheaper than keeping it for the life of a check. `insight`
- * may be NULL: the lists are not asked then. */
-void check_parse(const struct check *check, struct address *address,
-                 struct address_insight *insight);
-/* The verdict as of now; `insight` may be NULL once syntax has been passed. */
-struct verdict check_verdict(const struct check *check, const struct address *address,
-                             const struct address_insight *insight, bool deadline);
+/* Parses again what the check is about; cheaper than keeping it for the life of a check. */
+void check_parse(const struct check *check, struct address *address);
+/* The verdict if nothing more comes. */
+struct verdict check_verdict(const struct check *check, const struct address *address);
 
 /* recipient_memory.c: what SMTP said of an address, for as long as it is true */
 struct recipient_memory {

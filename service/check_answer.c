@@ -13,16 +13,20 @@ enum { DAY = 24 * 3600 };
 
 /* --- reading the check ------------------------------------------------------------------ */
 
-void check_parse(const struct check *check, struct address *address,
-                 struct address_insight *insight)
+void check_parse(const struct check *check, struct address *address)
 {
     struct address_options options = operator_address_options(check->checks->shard->config);
+
+    address_parse(check->email, check->email_length, &options, address);
+}
+
+static void look_up(const struct check *check, const struct address *address,
+                    struct address_insight *insight)
+{
     bool missing = check->mx != NULL &&
                    (check->mx->outcome == MX_NO_DOMAIN || check->mx->outcome == MX_NO_HOST);
 
-    address_parse(check->email, check->email_length, &options, address);
-    if (insight != NULL)
-        address_look_up(check->email, check->email_length, address, missing, insight);
+    address_look_up(check->email, check->email_length, address, missing, insight);
 }
 
 static enum check_progress progress_of(const struct check *check)
@@ -48,12 +52,12 @@ static bool disposable_mx(const struct check *check)
 }
 
 static struct verdict_input input_of(const struct check *check, const struct address *address,
-                                     const struct address_insight *insight, bool deadline)
+                                     enum provider_syntax syntax, bool deadline)
 {
     bool suppressed = address->valid && !check->domain_only && operator_suppresses(address);
     return (struct verdict_input){
         .address = address,
-        .insight = insight,
+        .provider_syntax = syntax,
         .mx = check->mx,
         .smtp = check->evidence != NULL ? check->evidence : check->interim,
         .provider = check->provider,
@@ -64,10 +68,9 @@ static struct verdict_input input_of(const struct check *check, const struct add
     };
 }
 
-struct verdict check_verdict(const struct check *check, const struct address *address,
-                             const struct address_insight *insight, bool deadline)
+struct verdict check_verdict(const struct check *check, const struct address *address)
 {
-    struct verdict_input input = input_of(check, address, insight, deadline);
+    struct verdict_input input = input_of(check, address, address_provider_syntax(address), false);
 
     return verdict_decide(&input);
 }
@@ -127,8 +130,9 @@ struct verify_answer *check_answer(struct check *check, const struct engine_tick
     struct address_insight insight;
     struct verify_answer *answer = mem_new(struct verify_answer);
 
-    check_parse(check, &address, &insight);
-    struct verdict_input input = input_of(check, &address, &insight, deadline);
+    check_parse(check, &address);
+    look_up(check, &address, &insight);
+    struct verdict_input input = input_of(check, &address, insight.provider_syntax, deadline);
     struct verdict verdict = verdict_decide(&input);
     bool allowlisted = address.valid && operator_allows(&address);
     struct policy_input policy = {.verdict = &verdict,

@@ -102,18 +102,16 @@ struct document_decision replay_decide(struct document_stored *stored, const str
         stored->mx != NULL && stored->mx->host_count > 0 ? stored->mx->hosts[0].name : NULL;
     struct document_decision decision = {.reply_class = REPLY_NONE};
     struct address address;
-    struct address_insight insight;
     char recipient[ADDRESS_TEXT_SIZE] = "";
 
     address_parse(stored->email, stored->email_length, &options, &address);
-    address_look_up(stored->email, stored->email_length, &address, false, &insight);
     if (address.valid)
         address_wire(&address, recipient);
     if (stored->smtp != NULL)
         classify_again(stored, recipient, config);
     struct verdict verdict = verdict_decide(&(struct verdict_input){
         .address = &address,
-        .insight = &insight,
+        .provider_syntax = address_provider_syntax(&address),
         .mx = stored->mx,
         .smtp = stored->smtp,
         .provider = mx != NULL ? provider_by_mx(mx) : NULL,

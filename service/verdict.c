@@ -218,7 +218,7 @@ static bool domain_literal(const struct verdict_input *in, struct outcome *out)
 static bool provider_syntax(const struct verdict_input *in, struct outcome *out)
 {
     (void)out;
-    return in->insight != NULL && in->insight->provider_syntax == PROVIDER_SYNTAX_HARD;
+    return in->provider_syntax == PROVIDER_SYNTAX_HARD;
 }
 
 static bool mx_is(const struct verdict_input *in, enum mx_outcome outcome)

@@ -158,7 +158,7 @@ enum check_progress {
 
 struct verdict_input {
     const struct address *address;
-    const struct address_insight *insight;
+    enum provider_syntax provider_syntax;
     const struct mx_evidence *mx;     /* NULL: not there yet */
     const struct smtp_evidence *smtp; /* NULL: not there yet, or not asked */
     const struct provider *provider;  /* NULL: none known */

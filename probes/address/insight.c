@@ -21,20 +21,38 @@ static void read_lists(const struct address *address, struct address_insight *in
     insight->no_reply = list_no_reply(address->local);
 }
 
+/* How the provider reads the local part; its tag and base are borrowed from the address. */
+static struct local_parts read_parts(const struct address *address,
+                                     const struct provider_rule *rule, enum provider_syntax *syntax)
+{
+    struct local_parts parts = local_split(address, rule);
+
+    if (provider_user_label(address->domain_ascii) > 0) { /* anything@user.provider */
+        parts.tag = address->local;
+        parts.tag_length = strlen(address->local);
+        *syntax = PROVIDER_SYNTAX_OK;
+    } else {
+        *syntax = provider_rule_check(rule, parts.base, parts.base_length);
+    }
+    return parts;
+}
+
+enum provider_syntax address_provider_syntax(const struct address *address)
+{
+    enum provider_syntax syntax = PROVIDER_SYNTAX_OK;
+
+    if (address->valid)
+        read_parts(address, provider_rule_for(address->domain_ascii), &syntax);
+    return syntax;
+}
+
 static void read_local_part(const struct address *address, struct address_insight *insight)
 {
     const struct provider_rule *rule = provider_rule_for(address->domain_ascii);
-    struct local_parts parts = local_split(address, rule);
-    size_t user = provider_user_label(address->domain_ascii);
+    struct local_parts parts = read_parts(address, rule, &insight->provider_syntax);
 
-    if (user > 0) {
-        parts.tag = address->local;
-        parts.tag_length = strlen(address->local);
-    }
     memcpy(insight->tag, parts.tag, parts.tag_length);
     insight->subaddress = parts.tag_length > 0;
-    insight->provider_syntax =
-        user > 0 ? PROVIDER_SYNTAX_OK : provider_rule_check(rule, parts.base, parts.base_length);
     insight->gibberish = !insight->role && !insight->no_reply && !address->quoted_local &&
                          gibberish(parts.base, parts.base_length);
     dedupe_key(address, rule, &parts, insight->dedupe_key);

@@ -21,6 +21,9 @@ struct address_insight {
 void address_look_up(const char *input, size_t length, const struct address *address,
                      bool domain_missing, struct address_insight *insight);
 
+/* The one of these that may decide, for whoever needs no more. */
+enum provider_syntax address_provider_syntax(const struct address *address);
+
 /* By MX host name. */
 bool insight_mx_disposable(const char *mx_host);
 bool insight_mx_parking(const char *mx_host);

@@ -347,7 +347,6 @@ struct verdict_input verdict_case_input(const struct verdict_case *row, struct v
 
     *parts = (struct verdict_parts){
         .address = {.code = row->code, .valid = row->code != ADDRESS_NO_AT},
-        .insight = {.provider_syntax = row->hard ? PROVIDER_SYNTAX_HARD : PROVIDER_SYNTAX_OK},
         .mx = {.outcome = row->mx, .implicit = row->implicit},
         .smtp = {.attempt_count = (uint8_t)row->attempts,
                  .decoy_outcome = row->decoy,
@@ -362,7 +361,7 @@ struct verdict_input verdict_case_input(const struct verdict_case *row, struct v
         smtp->recipient.code = row->attempt[verdict_deciding_attempt(smtp)].code;
     return (struct verdict_input){
         .address = &parts->address,
-        .insight = &parts->insight,
+        .provider_syntax = row->hard ? PROVIDER_SYNTAX_HARD : PROVIDER_SYNTAX_OK,
         .mx = row->mx != MX_PENDING ? &parts->mx : NULL,
         .smtp = row->attempts > 0 ? smtp : NULL,
         .provider = row->mx_host != NULL ? provider_by_mx(row->mx_host) : NULL,
