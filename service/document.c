@@ -8,7 +8,12 @@
 #include "probes/base/text.h"
 #include "service/document_shape.h"
 
-enum { DOCUMENT_MAX = 512 * 1024, SLOW_GREETING_MS = 5000 };
+enum {
+    DOCUMENT_MAX = 512 * 1024,
+    DOCUMENT_USUAL = 2800, /* what most of them fit in */
+    DOCUMENT_SHORT = 1200,
+    SLOW_GREETING_MS = 5000
+};
 
 /* true, false, or not checked */
 static void json_flag(struct text *out, const char *key, bool checked, bool value)
@@ -440,6 +445,7 @@ char *document_verdict(const struct document *document, size_t *length)
     struct text out;
 
     text_init(&out, DOCUMENT_MAX);
+    text_reserve(&out, document->explain == EXPLAIN_NONE ? DOCUMENT_SHORT : DOCUMENT_USUAL);
     json_open(&out, NULL, '{');
     verdict_members(&out, document);
     if (document->explain != EXPLAIN_NONE) {

@@ -34,7 +34,8 @@ void lane_host_set_routes(struct lane_host *host, const struct provider *provide
 {
     host->routes = routes_for(routes_of(host), provider != NULL ? provider->key : NULL, host->name,
                               host->address.family);
-    host->route_key = key_of(host->name, provider);
+    host->route_key =
+        lane_has_ways(host) ? key_of(host->name, provider) : 0; /* nothing to choose */
 }
 
 struct route_choice lane_route(const struct lane_host *host)
