@@ -108,7 +108,7 @@ static void tell_queue(struct lane_session *session, const struct smtp_session_e
     struct job *staying = NULL, *job, *next;
     bool first_only = session->only != NULL || (lane_refused(end) && another_way(session));
 
-    while ((job = lane_take_job(session->host, session->only)) != NULL) {
+    while ((job = lane_take_job(session)) != NULL) {
         if (job_stays(session, job, end))
             DL_APPEND(staying, job);
         else

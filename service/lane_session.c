@@ -108,7 +108,7 @@ static bool pick_job(struct lane_session *session)
 {
     uint32_t retry_ms = 0;
 
-    while ((session->job = lane_take_job(session->host, session->only)) != NULL) {
+    while ((session->job = lane_take_job(session)) != NULL) {
         struct job *job = session->job;
 
         if (atomic_load(&job->abandoned) && job->phase == JOB_ASK_RECIPIENT) {
@@ -193,6 +193,8 @@ void lane_session_unlink(struct lane_session *session)
 
 void lane_session_free(struct lane_session *session)
 {
+    if (session->reserved)
+        session->only->own = NULL;
     if (session->transcript != NULL)
         text_free(session->transcript);
     free(session->transcript);
@@ -236,8 +238,11 @@ void lane_session_open(struct lane_host *host, struct job *only)
     session->route = lane_route(host).route;
     session->in_clear = host->clear_until_ms > loop_now_ms(lanes->shard->loop);
     loop_timer_init(&session->gap, lanes->shard->loop, on_gap_over, session);
-    if (only != NULL)
+    if (only != NULL) {
+        only->own = session;
+        session->reserved = true;
         begin_transcript(session);
+    }
     host->opening++;
     host->sessions++;
     host->lane->sessions++;

@@ -384,12 +384,15 @@ void lane_queue(struct lane_host *host, struct job *job, bool front)
 
 static void unqueue(struct lane_host *host, struct job *job)
 {
+    if (job->own != NULL)
+        job->own->reserved = false;
+    job->own = NULL;
     fair_queue_remove(queue_of(host, job), job);
     host->queued--;
     host->lane->queued--;
 }
 
-/* Jobs with a transcript wait for a session of their own. */
+/* Jobs with a transcript wait for a session of their own, and get one each. */
 static struct job *first_shared(const struct fair_queue *queue)
 {
     struct job *job = queue->head;
@@ -399,28 +402,22 @@ static struct job *first_shared(const struct fair_queue *queue)
     return job;
 }
 
-static struct job *first_alone(struct lane_host *host)
+static struct job *first_alone(const struct fair_queue *queue)
 {
-    struct job *job = host->interactive.head;
+    struct job *job = queue->head;
 
-    while (job != NULL && !job->transcript)
+    while (job != NULL && (!job->transcript || job->own != NULL))
         job = job->next;
-    for (struct job *bulk = host->bulk.head; job == NULL && bulk != NULL; bulk = bulk->next)
-        if (bulk->transcript)
-            job = bulk;
     return job;
 }
 
-struct job *lane_take_job(struct lane_host *host, const struct job *only)
+struct job *lane_take_job(struct lane_session *session)
 {
+    struct lane_host *host = session->host;
     struct job *job = NULL;
 
-    if (only != NULL) {
-        DL_FOREACH(queue_of(host, only)->head, job)
-        {
-            if (job == only)
-                break;
-        }
+    if (session->only != NULL) {
+        job = session->reserved ? session->only : NULL;
     } else {
         job = first_shared(&host->interactive);
         if (job == NULL)
@@ -435,8 +432,11 @@ struct job *lane_take_any(struct lane_host *host)
 {
     struct job *job = host->interactive.head != NULL ? host->interactive.head : host->bulk.head;
 
-    if (job != NULL)
-        unqueue(host, job);
+    if (job == NULL)
+        return NULL;
+    if (job->own != NULL)
+        job->own->only = NULL; /* it may serve anybody now */
+    unqueue(host, job);
     return job;
 }
 
@@ -465,12 +465,21 @@ static bool may_open(const struct lane_host *host)
     return host->interactive.head != NULL || lane->sessions < lane->connections_max - reserve;
 }
 
+/* NULL: for whoever waits. */
+static struct job *next_alone(const struct lane_host *host)
+{
+    if (lane_has_work(host))
+        return NULL;
+    struct job *job = first_alone(&host->interactive);
+    return job != NULL ? job : first_alone(&host->bulk);
+}
+
 void lane_pump(struct lane *lane)
 {
     /* Each session stands for a check that was admitted, so descriptors are bounded there. */
     for (struct lane_host *host = lane->hosts; host != NULL; host = host->next)
         while (may_open(host))
-            lane_session_open(host, lane_has_work(host) ? NULL : first_alone(host));
+            lane_session_open(host, next_alone(host));
 }
 
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }

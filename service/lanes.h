@@ -78,6 +78,7 @@ struct lane_session {
     struct smtp_session *smtp;
     struct job *job;  /* being asked about */
     struct job *only; /* a transcript belongs to one job: the session serves no other */
+    bool reserved;    /* `only` is still in the queue: only->own is this session */
     struct job *held; /* that job, answered: it goes home with the session's goodbye */
     struct text *transcript;
     unsigned route;
@@ -102,8 +103,8 @@ struct lanes {
 /* lanes.c */
 struct domain_memory *lanes_domain(struct lanes *lanes, const char *domain);
 void lane_queue(struct lane_host *host, struct job *job, bool front);
-/* The next job to ask about; NULL = none waits. `only`: that job or none. */
-struct job *lane_take_job(struct lane_host *host, const struct job *only);
+/* The next job for this session to ask about; NULL = none waits. */
+struct job *lane_take_job(struct lane_session *session);
 struct job *lane_take_any(struct lane_host *host); /* also those that want a session of their own */
 bool lane_has_work(const struct lane_host *host);
 void lane_pump(struct lane *lane);

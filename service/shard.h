@@ -22,6 +22,7 @@
 
 struct checks;
 struct lanes;
+struct lane_session;
 struct routes;
 
 enum { SHARDS_MAX = 64 };
@@ -86,7 +87,8 @@ struct job {
     _Atomic enum check_progress progress;
 
     /* the lane's own */
-    uint32_t share; /* its turn in the queue */
+    uint32_t share;           /* its turn in the queue */
+    struct lane_session *own; /* in the queue: is being opened for this job alone; NULL: none is */
     enum job_phase phase;
     bool came_back;        /* reconnected after 450 4.3.2 */
     bool null_sender;      /* second opinion with <> */
@@ -124,7 +126,7 @@ void checks_job_accepted(struct checks *checks, struct job *job,
                          const struct smtp_reply_facts *reply);
 
 struct lanes *lanes_new(struct shard *shard);
-void lanes_stop(struct lanes *lanes); /* says goodbye on each session; asks nothing more */
+void lanes_stop(struct lanes *lanes);  /* says goodbye on each session; asks nothing more */
 void lanes_free(struct lanes **lanes); /* drops sessions and jobs: after checks_stop */
 void lanes_take(struct lanes *lanes, struct job *job);
 
