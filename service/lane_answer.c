@@ -117,20 +117,6 @@ static void recipient_accepted(struct lane_session *session)
     }
 }
 
-/* A host that puts off whom it does not know yet is to know the decoy as early as the recipients:
- * else they would all be asked once more for its sake. */
-static bool decoy_too(const struct lane_session *session, const struct smtp_answer *answer)
-{
-    const struct smtp_reply_facts *reply = &answer->reply;
-    const struct job *job = session->job;
-    const struct domain_memory *domain = session_domain(session, job);
-    bool put_off = reply->class == REPLY_GREYLISTED ||
-                   (reply->class == REPLY_TEMPORARY_FAILURE && reply->enhanced[1] == 1); /* 4.1.1 */
-
-    return put_off && answer->stage == SMTP_STAGE_RCPT && !domain->decoy_running &&
-           !decoy_useless(job) && !decoy_known(session, domain, job);
-}
-
 static bool control_known(const struct lane_session *session, const struct domain_memory *domain)
 {
     return domain->control != CONTROL_NOT_RUN && domain->control_until_ms > session_now_ms(session);
@@ -229,8 +215,6 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
         recipient_accepted(session);
     } else if (needs_control(answer)) {
         recipient_unclear(session);
-    } else if (decoy_too(session, answer)) {
-        ask_decoy(session);
     } else {
         lane_finish_current(session);
     }
