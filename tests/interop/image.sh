@@ -6,7 +6,7 @@
 
 tag=vrfyd:image-check
 if docker info >/dev/null 2>&1; then
-    docker build -q -t $tag "$root" >/dev/null
+    docker build -q -t $tag "$root" >/dev/null || fail "the image does not build"
     exec "$interop/image_checks.sh" docker $tag
 fi
 reason=$(machines_impossible)
@@ -38,15 +38,10 @@ echo 'unqualified-search-registries = []' >"$store/registries.conf"
 export CONTAINERS_STORAGE_CONF=$store/storage.conf CONTAINERS_CONF=$store/containers.conf \
     CONTAINERS_REGISTRIES_CONF=$store/registries.conf
 
-base=$("$interop/base.sh")
-base_image=docker.io/library/debian:bookworm-slim
-podman image exists $base_image ||
-    tar -C "$base" --numeric-owner --exclude='./dev/*' -c . | podman import -q - $base_image >/dev/null
-podman rm -f -a -v >/dev/null # of a run that was cut off
-podman image prune -f --filter until=48h >/dev/null
-log=$store/build.log
+INTEROP_BASE=$("$interop/base.sh") || fail "there is no base tree"
+export INTEROP_BASE
 started=$SECONDS
-contained podman build --pull=never --format docker --isolation chroot --network host --signature-policy \
-    "$store/policy.json" -t $tag "$root" >"$log" 2>&1 8>&- || { tail -n 30 "$log"; die "the image does not build"; }
+log=$store/build.log
+contained "$interop/image_build.sh" "$root" $tag >"$log" 2>&1 8>&- || { tail -n 30 "$log"; fail "the image does not build"; }
 echo "the image is built ($((SECONDS - started)) s)"
 contained --net --mount-proc "$interop/image_checks.sh" podman $tag 8>&-

@@ -11,7 +11,8 @@ docker)
     ;;
 *)
     ip link set lo up
-    sandbox=(--no-healthcheck) # podman's timers need systemd
+    # podman's health timers need systemd; a parent of our own, so that no cgroup stays behind
+    sandbox=(--no-healthcheck --cgroup-parent /vrfyd-image-check)
     port_options=(--network host)
     ;;
 esac
@@ -41,8 +42,12 @@ once() {
 }
 ask() { curl -s -m 10 "$@" 2>&1 || :; }
 
-container=$("$engine" run -d "${sandbox[@]}" "${port_options[@]}" "$image")
-trap '"$engine" rm -f -v "$container" >/dev/null 2>&1' EXIT
+container=$("$engine" run -d "${sandbox[@]}" "${port_options[@]}" "$image") || fail "the container does not start"
+clean() {
+    "$engine" rm -f -v "$container" >/dev/null 2>&1
+    find /sys/fs/cgroup -depth -type d -path '*/vrfyd-image-check*' -exec rmdir {} + 2>/dev/null
+}
+trap clean EXIT
 url=http://127.0.0.1:8080
 [ "$engine" != docker ] || url=http://$("$engine" port "$container" 8080 | head -n 1)
 for ((i = 0; i < 100; i++)); do

@@ -6,7 +6,9 @@ root=$MACHINE_STATE/root
 mount -t overlay overlay \
     -o "lowerdir=$MACHINE_LOWER,upperdir=$MACHINE_STATE/up,workdir=$MACHINE_STATE/work" "$root"
 mount -t proc proc "$root/proc"
-mount -t sysfs -o ro sysfs "$root/sys" 2>/dev/null || :
+if mount -t sysfs -o ro sysfs "$root/sys" 2>/dev/null && [ -d /sys/fs/cgroup ]; then
+    mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup"
+fi
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"

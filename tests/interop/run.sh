@@ -7,16 +7,14 @@ vrfyd=$(realpath "$1")
 reason=$(machines_impossible)
 [ -z "$reason" ] || skip "$reason"
 
-if ! "$interop/deps.sh"; then
-    skip "packages are missing"
-fi
+"$interop/deps.sh" || skip "packages are missing"
 mkdir -p "$cache"
 exec 8>"$cache/run.lock"
 flock 8
 started=$SECONDS
 "$interop/certificates.sh"
 for name in knot postfix dovecot; do
-    (about_server $name && "$interop/layer.sh" "${packages[@]}" >/dev/null)
+    (about_server $name && "$interop/layer.sh" "${packages[@]}" >/dev/null) || fail "$name cannot be installed"
 done
 echo "servers are installed ($((SECONDS - started)) s)"
 contained --net --mount-proc "$interop/run_inside.sh" "$vrfyd" "${2:-}" 8>&-

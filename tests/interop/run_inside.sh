@@ -11,7 +11,7 @@ for name in knot unbound dovecot postfix; do
     pid=$!
     about_server "$name"
     # shellcheck disable=SC2086  # `ready` is an address and a port
-    wait_for_port $ready $pid || { tail -n 20 "$log" >&2; die "$name did not start"; }
+    wait_for_port $ready $pid || { tail -n 20 "$log"; fail "$name did not start"; }
     echo "$name answers on ${ready/ /:} after $(((${EPOCHREALTIME/./} - started) / 1000)) ms"
 done
 export INTEROP_CACHE=$cache PYTHONDONTWRITEBYTECODE=1
