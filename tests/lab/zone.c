@@ -242,16 +242,20 @@ static void add_mail_names(struct zone *zone, const struct lab_domain *domain)
         add_name(zone, domain->name);
         break;
     case DNS_BOGUS:
-        zone->names[add_plain(zone, domain, false)].mood = ZONE_BOGUS;
+        name = add_plain(zone, domain, false); /* first: it may move the names */
+        zone->names[name].mood = ZONE_BOGUS;
         break;
     case DNS_SERVFAIL:
-        zone->names[add_name(zone, domain->name)].mood = ZONE_SERVFAIL;
+        name = add_name(zone, domain->name);
+        zone->names[name].mood = ZONE_SERVFAIL;
         break;
     case DNS_REFUSED:
-        zone->names[add_name(zone, domain->name)].mood = ZONE_REFUSES;
+        name = add_name(zone, domain->name);
+        zone->names[name].mood = ZONE_REFUSES;
         break;
     case DNS_SILENT:
-        zone->names[add_name(zone, domain->name)].mood = ZONE_SILENT;
+        name = add_name(zone, domain->name);
+        zone->names[name].mood = ZONE_SILENT;
         break;
     case DNS_MX_PRIVATE:
         add_private(zone, domain);
@@ -268,7 +272,8 @@ static void add_mail_names(struct zone *zone, const struct lab_domain *domain)
     case DNS_MX_SERVFAIL:
         target = make_name(zone, "mx1.%s", domain->name);
         add_mx(zone, add_name(zone, domain->name), 10, target);
-        zone->names[add_name(zone, target)].mood = ZONE_SERVFAIL;
+        name = add_name(zone, target);
+        zone->names[name].mood = ZONE_SERVFAIL;
         break;
     case DNS_CNAME:
         add_chain(zone, domain, 1, true);
@@ -292,7 +297,8 @@ static void add_mail_names(struct zone *zone, const struct lab_domain *domain)
         add_mx_alias(zone, domain, true);
         break;
     case DNS_TRUNCATED:
-        zone->names[add_plain(zone, domain, false)].truncated = true;
+        name = add_plain(zone, domain, false);
+        zone->names[name].truncated = true;
         break;
     case DNS_NOT_ASKED:
         break;
