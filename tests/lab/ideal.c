@@ -156,7 +156,7 @@ static void add_domain(const struct world *world, const struct lab_domain *domai
     if (domain->mailbox_count == 0 ||
         (row->first.reasons[0] != NULL && strcmp(row->first.reasons[0], "parked") == 0))
         return;
-    for (size_t i = 0; i < domain->host_count && work == NULL; i++) {
+    for (size_t i = 0; i < domain->host_count; i++) {
         const struct lab_host *host = &world->hosts[domain->first_host + i];
 
         work = &lanes[host->lane];
