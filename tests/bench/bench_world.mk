@@ -1,0 +1,19 @@
+# make bench-world: a whole mail internet asked until all has settled, against the ideal and a naive client.
+
+DELAY_MS ?= 20
+FAULTS   ?= 3
+NAIVE    ?= 10
+
+# SEED, DOMAINS and ADDRESSES have smaller defaults for `make accuracy`.
+world_value = $(if $(filter command environment,$(origin $(1))),$($(1)),$(2))
+
+$(BUILD)/bench/naive: $(BUILD)/tests/bench/naive.o $(BUILD)/libservice.a $(BUILD)/libprobes.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: bench-world
+bench-world: $(BUILD)/vrfyd $(BUILD)/maillab $(BUILD)/bench/naive ## a world asked until it has settled: SEED= DOMAINS= ADDRESSES= DELAY_MS= FAULTS=% NAIVE=%
+	@PYTHONDONTWRITEBYTECODE=1 python3 tests/bench/bench_world.py --build $(BUILD) --out $(BUILD)/bench \
+	    --seed $(call world_value,SEED,1) --domains $(call world_value,DOMAINS,1000) \
+	    --addresses $(call world_value,ADDRESSES,100000) --delay-ms $(DELAY_MS) --faults $(FAULTS) --naive $(NAIVE)
