@@ -495,24 +495,29 @@ static void hear_proxy(struct conn *conn)
     stand(conn);
 }
 
+static int error_of(const struct conn *conn)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+
+    return getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
 static void connected(struct conn *conn)
 {
     struct sockaddr_storage peer;
     socklen_t size = sizeof peer;
-    int error = 0;
-    socklen_t error_size = sizeof error;
 
-    if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &error_size) != 0)
-        error = errno;
-    if (error == ECONNRESET || error == EPIPE) {
+    if (getpeername(conn->fd, (struct sockaddr *)&peer, &size) != 0) {
+        int error = error_of(conn);
+
+        if (error == 0)
+            return; /* woken for nothing: still on its way */
+        if (error != ECONNRESET && error != EPIPE) {
+            tell(conn, why_not_connected(conn, error));
+            return;
+        }
         conn->reset_seen = true; /* it stood, and what was sent before may still be read */
-        error = 0;
-    } else if (error == 0 && getpeername(conn->fd, (struct sockaddr *)&peer, &size) != 0) {
-        return; /* woken for nothing: still on its way */
-    }
-    if (error != 0) {
-        tell(conn, why_not_connected(conn, error));
-        return;
     }
     if (conn->socks == NULL)
         stand(conn);

@@ -56,7 +56,7 @@ struct smtp_session {
     char *host;
     const char *provider;
     struct ip_address address;
-    char our_address[IP_TEXT_SIZE];
+    struct ip_address ours;     /* family 0: not known */
     char literal[LITERAL_SIZE]; /* EHLO name of a host that has none */
     struct smtp_dialog dialog;
     struct smtp_reply reply;
@@ -278,11 +278,12 @@ static void on_turn_end(struct loop_mail *mail)
 
 static struct smtp_reply_facts understand(struct smtp_session *session, enum smtp_stage stage)
 {
+    char ours[IP_TEXT_SIZE];
     const struct reply_context context = {
         .stage = stage,
         .recipient = session->task.recipient,
         .mail_from = session->task.mail_from,
-        .our_address = session->our_address,
+        .our_address = ip_format(&session->ours, ours),
         .our_name = session->dialog.hello,
         .server_host = session->host,
         .provider = session->provider,
@@ -298,7 +299,7 @@ static void note_facts(struct smtp_session *session, enum smtp_step step)
 
     if (step == SMTP_STEP_GREETING) {
         session->server = smtp_note_greeting(session->host, &session->address, &session->reply);
-        conn_local_address(session->conn, &session->server->ours);
+        session->server->ours = session->ours;
         session->server->connect_ms = session->connect_ms;
         session->server->greeting_ms = since_mark_ms(session);
     } else if (step == SMTP_STEP_EHLO || step == SMTP_STEP_HELO) {
@@ -356,15 +357,12 @@ static void on_line(void *context, const char *line, size_t length)
 /* RFC 5321 section 4.1.3: a client without a name says its address. */
 static void name_ourselves(struct smtp_session *session)
 {
-    struct ip_address ours;
+    char ours[IP_TEXT_SIZE];
 
-    if (!conn_local_address(session->conn, &ours))
+    if (!conn_local_address(session->conn, &session->ours) || session->dialog.hello[0] != '\0')
         return;
-    ip_format(&ours, session->our_address);
-    if (session->dialog.hello[0] != '\0')
-        return;
-    snprintf(session->literal, sizeof(session->literal), ours.family == 6 ? "[IPv6:%s]" : "[%s]",
-             session->our_address);
+    snprintf(session->literal, sizeof(session->literal),
+             session->ours.family == 6 ? "[IPv6:%s]" : "[%s]", ip_format(&session->ours, ours));
     session->dialog.hello = session->literal;
 }
 
