@@ -317,24 +317,27 @@ static void read_clear(struct conn *conn)
         tell(conn, event_of_read_error(errno));
 }
 
+/* All of it: what was read ahead does not make the descriptor readable again. */
 static void read_tls(struct conn *conn)
 {
     size_t got;
 
-    switch (tls_session_read(conn->tls, scratch, sizeof scratch, &got)) {
-    case TLS_DONE:
-        deliver(conn, scratch, got);
-        break;
-    case TLS_ENDED:
-        tell(conn, conn->reset_seen ? CONN_LOST : CONN_CLOSED);
-        break;
-    case TLS_BROKEN:
-        tell(conn, CONN_LOST);
-        break;
-    case TLS_WANT_READ:
-    case TLS_WANT_WRITE: /* only renegotiation wants to write; it is off */
-        break;
-    }
+    do {
+        switch (tls_session_read(conn->tls, scratch, sizeof scratch, &got)) {
+        case TLS_DONE:
+            deliver(conn, scratch, got);
+            break;
+        case TLS_ENDED:
+            tell(conn, conn->reset_seen ? CONN_LOST : CONN_CLOSED);
+            return;
+        case TLS_BROKEN:
+            tell(conn, CONN_LOST);
+            return;
+        case TLS_WANT_READ:
+        case TLS_WANT_WRITE: /* only renegotiation wants to write; it is off */
+            return;
+        }
+    } while (conn->state == STATE_OPEN && tls_session_pending(conn->tls));
 }
 
 /* --- TLS --------------------------------------------------------------------------- */
@@ -397,6 +400,8 @@ static void shake_hands(struct conn *conn)
         if (tell(conn, CONN_TLS_READY) && conn->state == STATE_OPEN) {
             flush_output(conn);
             watch(conn);
+            if (tls_session_pending(conn->tls))
+                read_tls(conn);
         }
         break;
     case TLS_WANT_READ:

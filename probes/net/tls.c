@@ -85,6 +85,7 @@ static SSL_CTX *new_context(const struct tls_client *client, bool legacy)
     } else {
         SSL_CTX_set_security_level(context, 2);
     }
+    SSL_CTX_set_read_ahead(context, 1); /* else two system calls a record */
     SSL_CTX_set1_cert_store(context, client->store);
     tls_session_hooks(context, client->sessions_max > 0);
     return context;

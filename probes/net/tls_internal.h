@@ -29,6 +29,8 @@ void tls_session_free(struct tls_session **session, bool notify);
 /* DONE: the facts are filled. */
 enum tls_result tls_session_handshake(struct tls_session *session);
 enum tls_result tls_session_read(struct tls_session *session, char *out, size_t size, size_t *got);
+/* Is more on hand, read ahead and not yet asked for? */
+bool tls_session_pending(const struct tls_session *session);
 enum tls_result tls_session_write(struct tls_session *session, const char *bytes, size_t length,
                                   size_t *sent);
 struct tls_facts *tls_session_facts(struct tls_session *session);

@@ -234,6 +234,11 @@ enum tls_result tls_session_read(struct tls_session *session, char *out, size_t 
     return result;
 }
 
+bool tls_session_pending(const struct tls_session *session)
+{
+    return session->state == SESSION_OPEN && SSL_has_pending(session->ssl) == 1;
+}
+
 enum tls_result tls_session_write(struct tls_session *session, const char *bytes, size_t length,
                                   size_t *sent)
 {

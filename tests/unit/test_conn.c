@@ -130,7 +130,7 @@ static void on_line(void *context, const char *line, size_t length)
 
     assert_non_null(client->conn);
     note(client, "line", line, length);
-    if (client->habit == CLOSE_AT_LINE)
+    if (client->habit == CLOSE_AT_LINE || (length == 4 && memcmp(line, "last", 4) == 0))
         close_now(client, false);
     else if ((client->habit == STARTTLS || client->habit == STARTTLS_SLOWLY) && length == 2 &&
              memcmp(line, "go", 2) == 0)
@@ -260,6 +260,10 @@ static const struct dialogue {
      IMPLICIT_TLS,
      "connected tls line:abc closed",
      {TLS_ACCEPT, EXPECT("hello"), PIECES("abc\r\n"), END}},
+    {"TLS, many records in one read, and no more after them",
+     IMPLICIT_TLS,
+     "connected tls line:a line:b line:last",
+     {TLS_ACCEPT, EXPECT("hello"), PIECES("a\r\nb\r\nlast\r\n"), HOLD}},
     {"octets behind the STARTTLS reply",
      STARTTLS,
      "connected line:go tls_failed",
