@@ -22,11 +22,12 @@ enum {
 /* One resumable session and what was known of the certificate when it was made: a resumed
  * handshake shows none. Both go together. */
 struct saved_session {
-    char key[SESSION_KEY_SIZE];
-    SSL_SESSION *session;
     struct tls_facts facts;
     int64_t saved_s;
-    UT_hash_handle hh; /* oldest first */
+    UT_hash_handle hh;  /* oldest first */
+    unsigned char *der; /* the session as octets: as an object it takes five times as much; owned */
+    long der_length;
+    char key[];
 };
 
 struct tls_client {
@@ -141,7 +142,7 @@ struct tls_client *tls_client_new(const struct tls_client_params *params, const 
 static void drop_session(struct tls_client *client, struct saved_session *saved)
 {
     HASH_DEL(client->sessions, saved);
-    SSL_SESSION_free(saved->session);
+    free(saved->der);
     free(saved);
 }
 
@@ -202,18 +203,21 @@ static struct saved_session *find_session(struct tls_client *client, const char 
 void tls_client_remember(struct tls_client *client, const char *server_name, bool legacy,
                          SSL_SESSION *session, const struct tls_facts *facts)
 {
-    struct saved_session *saved;
+    char key[SESSION_KEY_SIZE];
+    int length = i2d_SSL_SESSION(session, NULL);
 
     tls_client_forget(client, server_name, legacy);
-    saved = mem_new(struct saved_session);
-    if (client->sessions_max == 0 || !session_key(saved->key, server_name, legacy)) {
-        free(saved);
+    if (client->sessions_max == 0 || length <= 0 || !session_key(key, server_name, legacy))
         return;
-    }
     if (HASH_COUNT(client->sessions) >= client->sessions_max)
         drop_session(client, client->sessions);
-    SSL_SESSION_up_ref(session);
-    saved->session = session;
+    size_t key_size = strlen(key) + 1;
+    struct saved_session *saved = mem_zeroed(1, sizeof(*saved) + key_size);
+    memcpy(saved->key, key, key_size);
+    saved->der = mem_zeroed(1, (size_t)length);
+    saved->der_length = length;
+    unsigned char *end = saved->der;
+    i2d_SSL_SESSION(session, &end);
     saved->facts = *facts;
     saved->saved_s = clock_wall_s();
     HASH_ADD_STR(client->sessions, key, saved);
@@ -230,16 +234,20 @@ SSL_SESSION *tls_client_recall(struct tls_client *client, const char *server_nam
                                struct tls_facts *facts)
 {
     struct saved_session *saved = find_session(client, server_name, legacy);
+    SSL_SESSION *session = NULL;
 
     if (saved == NULL)
         return NULL;
-    if (outlived(saved, clock_wall_s()) || !SSL_SESSION_is_resumable(saved->session)) {
+    const unsigned char *der = saved->der;
+    if (!outlived(saved, clock_wall_s()))
+        session = d2i_SSL_SESSION(NULL, &der, saved->der_length);
+    if (session == NULL || !SSL_SESSION_is_resumable(session)) {
+        SSL_SESSION_free(session);
         drop_session(client, saved);
         return NULL;
     }
     *facts = saved->facts;
-    SSL_SESSION_up_ref(saved->session);
-    return saved->session;
+    return session;
 }
 
 void tls_client_forget(struct tls_client *client, const char *server_name, bool legacy)
