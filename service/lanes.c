@@ -315,6 +315,8 @@ void lane_host_rest(struct lane_host *host)
 {
     uint64_t now_ms = loop_now_ms(host->lane->lanes->shard->loop);
 
+    if (host->rest_until_ms > now_ms)
+        return; /* one trouble, seen by several sessions */
     host->rest_until_ms = now_ms + host->rest_ms;
     host->rest_ms = host->rest_ms < REST_MAX_MS / 2 ? 2 * host->rest_ms : REST_MAX_MS;
 }

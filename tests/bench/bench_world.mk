@@ -17,3 +17,7 @@ bench-world: $(BUILD)/vrfyd $(BUILD)/maillab $(BUILD)/bench/naive ## a world ask
 	@PYTHONDONTWRITEBYTECODE=1 python3 tests/bench/bench_world.py --build $(BUILD) --out $(BUILD)/bench \
 	    --seed $(call world_value,SEED,1) --domains $(call world_value,DOMAINS,1000) \
 	    --addresses $(call world_value,ADDRESSES,100000) --delay-ms $(DELAY_MS) --faults $(FAULTS) --naive $(NAIVE)
+
+.PHONY: bench-outage
+bench-outage: $(BUILD)/vrfyd $(BUILD)/maillab ## the network pulled for 30 s in the middle of a run
+	@PYTHONDONTWRITEBYTECODE=1 python3 tests/bench/outage.py --build $(BUILD) --out $(BUILD)/bench

@@ -1,5 +1,7 @@
 #include "tests/lab/worker.h"
 
+#include "probes/base/clock.h"
+
 void worker_break(struct worker *worker, size_t host, enum rule_break rule)
 {
     worker->counters->breaks[rule]++;
@@ -13,6 +15,9 @@ static void look_at(struct worker *worker, size_t host, bool again)
     struct lane_counters *open = &worker->board->lane_counters[worker->world->hosts[host].lane];
     struct host_counters *counters = &worker->board->host_counters[host];
 
+    /* While the lab is pulled out, it does not see who has hung up. */
+    if (worker->board->paused_until_ms > clock_now_ms())
+        return;
     if (open->open > lane->caps.connections && !again && worker->suspect_count < SUSPECTS_MAX) {
         worker->suspects[worker->suspect_count++] = (uint32_t)host;
         if (!loop_timer_running(&worker->suspect_timer))
