@@ -31,20 +31,27 @@ for bind in $MACHINE_BIND; do
 done
 socat -u "UNIX-RECV:$root/dev/log,mode=666" - 2>/dev/null &
 
+# A real root, not a chroot: namespaces made inside (containers) go by it.
+cd "$root"
+mkdir .outside
+pivot_root . .outside
+cd /
+umount -l .outside
+rmdir .outside
+
 environment=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM="${TERM:-dumb}"
     DEBIAN_FRONTEND=noninteractive)
 as_user=()
 if [ "$MACHINE_USER" = root ]; then
     environment+=(HOME=/root)
 else
-    chroot "$root" id "$MACHINE_USER" >/dev/null 2>&1 || chroot "$root" useradd -m -s /bin/bash "$MACHINE_USER"
-    id=$(chroot "$root" id -u "$MACHINE_USER")
-    as_user=(setpriv "--reuid=$id" "--regid=$id" --init-groups)
+    id "$MACHINE_USER" >/dev/null 2>&1 || useradd -m -s /bin/bash "$MACHINE_USER"
+    uid=$(id -u "$MACHINE_USER")
+    as_user=(setpriv "--reuid=$uid" "--regid=$(id -g "$MACHINE_USER")" --init-groups)
     environment+=("HOME=/home/$MACHINE_USER")
-    [ ! -d "$root/src" ] || chroot "$root" chown -R "$MACHINE_USER:" /src
+    [ ! -d /src ] || chown -R "$MACHINE_USER:" /src
 fi
 # The first process ignores signals it has no handler for. Waiting (instead of exec) lets it catch them.
 trap 'exit 130' INT TERM
-chroot "$root" env -i --default-signal=INT,QUIT "${environment[@]}" \
-    ${as_user[@]+"${as_user[@]}"} bash -c "$MACHINE_COMMAND" <&0 &
+env -i --default-signal=INT,QUIT "${environment[@]}" ${as_user[@]+"${as_user[@]}"} bash -c "$MACHINE_COMMAND" <&0 &
 wait $!
