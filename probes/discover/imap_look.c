@@ -134,15 +134,14 @@ static void on_address(void *context, const struct dns_answer *answer);
 
 static void ask_address(struct imap_look *look, enum dns_type type)
 {
-    struct dns *dns = look->shared->params->dns;
     const char *host = look->candidate->host;
+    bool own = text_domain_within(host, look->shared->domain->name);
 
     look->state = IMAP_LOOK_RESOLVING;
     look->asked = type;
-    /* a name made up for this domain is of no use to another */
-    look->query = look->candidate->source == SOURCE_GUESS
-                      ? dns_ask_once(dns, host, type, on_address, look)
-                      : dns_ask(dns, host, type, on_address, look);
+    /* a host of the domain's own is of little use to others, and the survey is remembered */
+    look->query =
+        (own ? dns_ask_once : dns_ask)(look->shared->params->dns, host, type, on_address, look);
 }
 
 static void on_address(void *context, const struct dns_answer *answer)

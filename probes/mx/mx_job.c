@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "probes/base/mem.h"
+#include "probes/base/text.h"
 #include "probes/mx/mx_target.h"
 
 enum {
@@ -338,13 +339,16 @@ static void on_address(void *context, const struct dns_answer *answer)
 static void ask_address(struct mx_job *job, size_t host, size_t which)
 {
     struct lookup *lookup = &job->lookups[host][which];
+    const char *name = job->evidence->hosts[host].name;
 
     lookup->job = job;
     lookup->host = (uint8_t)host;
     lookup->state = LOOKUP_ASKED;
     lookup->status = DNS_TIMED_OUT; /* until an answer says otherwise */
-    lookup->query = dns_ask(job->params.dns, job->evidence->hosts[host].name,
-                            which == LOOKUP_A ? DNS_A : DNS_AAAA, on_address, lookup);
+    /* a host of the domain's own is of little use to others, and mx.c keeps what we find */
+    bool own = text_domain_within(name, job->domain);
+    lookup->query = (own ? dns_ask_once : dns_ask)(
+        job->params.dns, name, which == LOOKUP_A ? DNS_A : DNS_AAAA, on_address, lookup);
     job->pending++;
 }
 
