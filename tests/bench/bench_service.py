@@ -180,19 +180,18 @@ TARPIT_DEADLINE_MS, TARPIT_GREETING_MS = 8000, 14000
 
 
 class Watch:
-    """Samples while a run goes on."""
+    """Samples while a run goes on: the most of all, and the moment when everything is in flight."""
 
     def __init__(self, lab, service):
         self.lab, self.service = lab, service
-        self.memory = self.sockets = self.open = self.descriptors = 0
+        self.memory = self.in_flight = self.sockets = self.open = self.descriptors = 0
 
     def look(self):
         self.memory = max(self.memory, resident(self.service))
-        self.sockets = max(self.sockets, socket_memory())
         self.descriptors = max(self.descriptors, descriptors(self.service))
 
-    def count(self):
-        self.open = max(self.open, self.lab.counters()["open_now"])
+    def all_in_flight(self):
+        self.open, self.in_flight, self.sockets = self.lab.counters()["open_now"], resident(self.service), socket_memory()
 
 
 def bench_tarpit(options):
@@ -228,19 +227,20 @@ def tarpit_measure(name, imap, lab, service, emails):
     run_batches(service, emails[TARPITS:], deadline_ms=1000, imap=imap)
     idle_again(service, at_start)
     watch, idle, sockets = Watch(lab, service), resident(service), socket_memory()
-    counter = threading.Timer(TARPIT_DEADLINE_MS / 1000 * 0.8, watch.count)
+    counter = threading.Timer(TARPIT_DEADLINE_MS / 1000 * 0.8, watch.all_in_flight)
     counter.start()
     results = run_batches(service, emails[:TARPITS], while_running=watch.look,
                           deadline_ms=TARPIT_DEADLINE_MS, imap=imap)
     counter.join()
     back = idle_again(service, at_start)
-    each = (watch.memory - idle) / TARPITS
+    each = (watch.in_flight - idle) / TARPITS
     late = [ms - TARPIT_DEADLINE_MS for _, ms in results]
     in_time = sum(ms <= LATE_MS for ms in late)
     right = sum(verdict["status"] == "unknown" and verdict["reason"] == "deadline_exceeded" and
                 not verdict["complete"] for verdict, _ in results)
     print(f"tarpit, {name}: {watch.open} connections open at once, {each / 1024:.2f} KiB of resident memory each "
-          f"(under {TARPIT_TARGET // 1024} wanted; {idle >> 20} MiB idle, {watch.memory >> 20} MiB at most), "
+          f"(under {TARPIT_TARGET // 1024} wanted; {idle >> 20} MiB idle, {watch.in_flight >> 20} in flight, "
+          f"{watch.memory >> 20} at most, with the answers), "
           f"kernel socket memory {(watch.sockets - sockets) / TARPITS / 1024:.2f} KiB each")
     print(f"tarpit, {name}: {right} of {len(results)} right, {in_time} of {len(results)} deadlines kept "
           f"(latest {max(late):+.0f} ms), descriptors {at_start} idle, {watch.descriptors} at most, "
