@@ -22,7 +22,7 @@ def reverse(address, zone="in-addr.arpa"):
 
 def reverse6(address, zone="ip6.arpa"):
     """One nibble a label."""
-    return ".".join(reversed(ipaddress.ip_address(address).exploded.replace(":", ""))) + "." + zone
+    return ".".join(reversed(ipaddress.ip_address(address).packed.hex())) + "." + zone
 
 
 def wire_name(name):
