@@ -66,6 +66,7 @@ struct address {
     uint16_t received_position;
     bool quoted_local; /* still needs its quotes after shortening */
     bool non_ascii_local, idn_domain, mixed_script, literal;
+    bool operators_name; /* under one of the special names that he allows */
     char local[ADDRESS_LOCAL_MAX +
                3]; /* NFC, shortest form (quotes only where needed), case as typed */
     char domain[ADDRESS_DOMAIN_MAX * 2 + 3]; /* U-labels, lower-case, for display; or the literal */

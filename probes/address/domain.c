@@ -96,8 +96,10 @@ static bool judge_name(struct address_scan *scan, const struct ascii_name *name,
     const char *domain = scan->address->domain_ascii;
     const char *tld = domain + name->last_label;
 
-    if (options != NULL && name_in_list(domain, name->length, options->allow_special_names))
+    if (options != NULL && name_in_list(domain, name->length, options->allow_special_names)) {
+        scan->address->operators_name = true;
         return true;
+    }
     if (special_use_name(domain, name->length))
         return scan_fault(scan, ADDRESS_RESERVED_DOMAIN, begin);
     if (name->labels == 1)

@@ -65,7 +65,7 @@ static void suggest_other_domain(const struct address *address, bool domain_miss
     char domain[ADDRESS_DOMAIN_MAX + 3];
     size_t length = strlen(address->local);
 
-    if (address->literal || address->code == ADDRESS_RESERVED_DOMAIN ||
+    if (address->literal || address->code == ADDRESS_RESERVED_DOMAIN || address->operators_name ||
         !suggest_domain(address->domain_ascii, domain_missing, domain, sizeof(domain)))
         return;
     insight->typo_domain = true;

@@ -220,6 +220,27 @@ static void test_suggestions(void **state)
     }
 }
 
+/* What the operator vouches for is no slip of anything, however near it is. */
+static void test_operators_names(void **state)
+{
+    static const char slip[] = "jane@gmail.con", own[] = "jane@mail.gmail.con";
+    const struct address_options allowing = {.allow_special_names = "gmail.con"};
+    struct address address;
+    struct address_insight insight;
+
+    (void)state;
+    address_parse(slip, strlen(slip), NULL, &address);
+    address_look_up(slip, strlen(slip), &address, false, &insight);
+    assert_string_equal(insight.suggestion, "jane@gmail.com");
+    address_parse(slip, strlen(slip), &allowing, &address);
+    address_look_up(slip, strlen(slip), &address, false, &insight);
+    assert_string_equal(insight.suggestion, "");
+    assert_false(insight.typo_domain);
+    address_parse(own, strlen(own), &allowing, &address);
+    address_look_up(own, strlen(own), &address, true, &insight);
+    assert_string_equal(insight.suggestion, "");
+}
+
 static void test_too_long_input(void **state)
 {
     static char input[4 * ADDRESS_INPUT_MAX];
@@ -236,8 +257,11 @@ static void test_too_long_input(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys),           cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_flags),          cmocka_unit_test(test_suggestions),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_suggestions),
+        cmocka_unit_test(test_operators_names),
         cmocka_unit_test(test_too_long_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
