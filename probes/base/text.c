@@ -94,26 +94,35 @@ static bool comma_is_due(const struct text *text)
     return last != '{' && last != '[' && last != '\n';
 }
 
-static void json_begin(struct text *text, const char *key)
+/* Comma, key and `more` octets: where those go. NULL: beyond the bound. */
+static char *json_begin(struct text *text, const char *key, size_t more)
 {
     size_t comma = comma_is_due(text) ? 1 : 0, length = key != NULL ? strlen(key) : 0;
-    char *at = claim(text, comma + (key != NULL ? length + 3 : 0));
+    char *at = claim(text, comma + (key != NULL ? length + 3 : 0) + more);
 
     if (at == NULL)
-        return;
+        return NULL;
     if (comma > 0)
         *at++ = ',';
     if (key == NULL)
-        return;
+        return at;
     *at++ = '"';
     memcpy(at, key, length);
     memcpy(at + length, "\":", 2);
+    return at + length + 2;
+}
+
+static void json_value(struct text *text, const char *key, const char *json, size_t length)
+{
+    char *at = json_begin(text, key, length);
+
+    if (at != NULL)
+        memcpy(at, json, length);
 }
 
 void json_open(struct text *text, const char *key, char bracket)
 {
-    json_begin(text, key);
-    text_char(text, bracket);
+    json_value(text, key, &bracket, 1);
 }
 
 void json_close(struct text *text, char bracket) { text_char(text, bracket); }
@@ -187,17 +196,18 @@ void json_string_n(struct text *text, const char *key, const char *value, size_t
         json_null(text, key);
         return;
     }
-    json_begin(text, key);
-    text_char(text, '"');
-    for (;;) {
-        size_t plain = plain_length(value, length);
-
-        text_add(text, value, plain);
-        if (plain == length)
-            break;
+    size_t plain = plain_length(value, length);
+    char *at = json_begin(text, key, 1 + plain);
+    if (at != NULL) {
+        at[0] = '"';
+        memcpy(at + 1, value, plain);
+    }
+    while (plain < length) {
         json_escape(text, value[plain]);
         value += plain + 1;
         length -= plain + 1;
+        plain = plain_length(value, length);
+        text_add(text, value, plain);
     }
     text_char(text, '"');
 }
@@ -218,32 +228,25 @@ void json_integer(struct text *text, const char *key, int64_t value)
     while ((rest /= 10) > 0);
     if (value < 0)
         digits[--at] = '-';
-    json_begin(text, key);
-    text_add(text, digits + at, sizeof(digits) - at);
+    json_value(text, key, digits + at, sizeof(digits) - at);
 }
 
 void json_number(struct text *text, const char *key, double value)
 {
-    json_begin(text, key);
+    json_value(text, key, "", 0);
     text_format(text, "%.2f", value);
 }
 
 void json_bool(struct text *text, const char *key, bool value)
 {
-    json_begin(text, key);
-    text_put(text, value ? "true" : "false");
+    json_value(text, key, value ? "true" : "false", value ? 4 : 5);
 }
 
-void json_null(struct text *text, const char *key)
-{
-    json_begin(text, key);
-    text_add(text, "null", 4);
-}
+void json_null(struct text *text, const char *key) { json_value(text, key, "null", 4); }
 
 void json_raw(struct text *text, const char *key, const char *json)
 {
-    json_begin(text, key);
-    text_put(text, json);
+    json_value(text, key, json, strlen(json));
 }
 
 /* --- foreign text ----------------------------------------------------------- */
