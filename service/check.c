@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <utlist.h>
 
 #include "probes/base/clock.h"
@@ -23,7 +22,6 @@ enum {
     RETRYING_MAX = 50000,  /* checks that wait to ask again, per loop */
     RETRY_FULL_MS = 10000, /* no room when the time came: look again */
     RETRY_STEPS = 8,       /* a retry comes up to an eighth of its delay later */
-    KEY_FLAGS = 5,
     SHED_LOOK = 32,
     BULK_LEAD_MS = 300,
     SINGLE_LEAD_MS = 20
@@ -486,39 +484,6 @@ static void start_dns(struct check *check)
 
 /* --- a new check ------------------------------------------------------------------------------ */
 
-/* "v_" + home shard + 12 random base-32 digits: nobody guesses another caller's id. */
-static void make_id(const struct checks *checks, char id[ENGINE_ID_SIZE])
-{
-    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    uint8_t random[12];
-
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        abort(); /* no entropy: the kernel is broken */
-    id[0] = 'v';
-    id[1] = '_';
-    id[2] = digits[checks->shard->index / 32];
-    id[3] = digits[checks->shard->index % 32];
-    for (size_t i = 0; i < sizeof(random); i++)
-        id[4 + i] = digits[random[i] % 32];
-    id[4 + sizeof(random)] = '\0';
-}
-
-/* What an identical request has in common. Binary octets cannot be in it: see address_wire(). */
-static char *make_key(const struct engine_ticket *ticket, const struct address *address)
-{
-    char wire[ADDRESS_TEXT_SIZE];
-    struct text key;
-
-    address_wire(address, wire);
-    text_init(&key, sizeof(wire) + KEY_FLAGS);
-    text_char(&key, ticket->kind == TICKET_DOMAIN ? 'd' : 'v');
-    text_char(&key, ticket->smtp ? 's' : '-');
-    text_char(&key, ticket->imap ? 'i' : '-');
-    text_char(&key, ticket->explain == EXPLAIN_TRANSCRIPT ? 't' : '-');
-    text_put(&key, wire);
-    return text_take(&key);
-}
-
 static struct check *check_new(struct checks *checks, const struct engine_ticket *ticket,
                                const struct address *address)
 {
@@ -541,7 +506,7 @@ static struct check *check_new(struct checks *checks, const struct engine_ticket
     check->started_ms = now_ms(checks);
     check->fresh_after_ms = check->started_ms > age_ms ? check->started_ms - age_ms : 0;
     check->checked_at_s = clock_wall_s();
-    make_id(checks, check->id);
+    check_make_id(checks, check->id);
     loop_timer_init(&check->retry, checks->shard->loop, on_retry, check);
     loop_timer_init(&check->grace, checks->shard->loop, on_grace, check);
     loop_timer_init(&check->budget, checks->shard->loop, on_budget, check);
@@ -639,7 +604,7 @@ static void take_address(struct checks *checks, struct engine_ticket *ticket)
         ticket_answer(ticket, mem_new(struct verify_answer));
         return;
     }
-    char *key = make_key(ticket, &address);
+    char *key = check_make_key(ticket, &address);
     struct check *check = address.valid ? find_joinable(checks, ticket, key) : NULL;
     if (check != NULL) {
         free(key);

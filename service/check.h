@@ -69,6 +69,10 @@ struct checks {
 /* check.c */
 void check_imap_ready(struct check *check, struct imap_evidence *evidence, bool cached);
 
+/* check_key.c */
+void check_make_id(const struct checks *checks, char id[ENGINE_ID_SIZE]);
+char *check_make_key(const struct engine_ticket *ticket, const struct address *address); /* owned */
+
 /* check_answer.c */
 struct verify_answer *check_answer(struct check *check, const struct engine_ticket *ticket,
                                    bool deadline);

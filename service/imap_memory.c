@@ -7,7 +7,8 @@
 #include "probes/base/mem.h"
 
 enum {
-    SURVEYS_MAX = 64, /* at once, per loop: each takes a few descriptors, and 30 KB while TLS is made */
+    SURVEYS_MAX =
+        64, /* at once, per loop: each takes a few descriptors, and 30 KB while TLS is made */
     LIFETIME_MS = 24 * 3600 * 1000,
     SURVEY_STEP_MS = 10000,
     EVICTION_LOOK = 16
