@@ -1,7 +1,7 @@
 /* mx.h - which hosts take mail for a domain (RFC 5321 section 5.1, RFC 7505).
  *
- * MX, then A of each target, and AAAA where there is none to connect to; no MX: the
- * domain itself (implicit MX); "." alone: null MX. Equal preferences are shuffled; at most MX_HOSTS_MAX hosts
+ * MX, then A and AAAA of each target; none: the domain itself (implicit MX);
+ * "." alone: null MX. Equal preferences are shuffled; at most MX_HOSTS_MAX hosts
  * and MX_ADDRESSES_MAX addresses. Only what the resolver proved is called bad:
  * a timeout or SERVFAIL is never "no such domain". Results live in a cache per
  * loop, by the smallest TTL involved; equal lookups in flight are one. */

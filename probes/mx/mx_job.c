@@ -4,10 +4,8 @@
  *   2. No MX: the domain itself is the host, if it has an address (implicit MX).
  *   3. No such domain: its A has to say so too, since broken servers deny names whose MX
  *      they do not know.
- *   4. A of every target at once, and AAAA of those that IPv4 does not lead to: mail servers are
- *      stricter with senders that come over IPv6, so there only if there is no other way. Once
- *      the best host is known, the others get REST_WAIT_MS more; what is not answered then is
- *      unknown, not bad. */
+ *   4. A and AAAA of every target at once. Once the best host is known, the others get
+ *      REST_WAIT_MS more; what is not answered then is unknown, not bad. */
 #include "probes/mx/mx_job.h"
 
 #include <stdlib.h>
@@ -184,21 +182,32 @@ static enum mx_host_state judge_host(const struct mx_job *job, const struct look
     return open ? MX_HOST_UNKNOWN : special ? MX_HOST_PRIVATE : MX_HOST_NO_ADDRESS;
 }
 
-/* The answer that has addresses, if any has. */
-static const struct lookup *leading(const struct lookup lookups[])
-{
-    return &lookups[lookups[LOOKUP_A].count > 0 ? LOOKUP_A : LOOKUP_AAAA];
-}
-
+/* IPv4 first: mail servers are stricter with senders that come over IPv6. */
 static void place_addresses(struct mx_evidence *evidence, struct mx_host *host,
-                            const struct lookup *lookup)
+                            const struct lookup lookups[])
 {
     host->first_address = evidence->address_count;
-    host->authentic = lookup->count > 0 && lookup->authentic;
-    for (size_t i = 0; i < lookup->count && evidence->address_count < MX_ADDRESSES_MAX; i++) {
-        evidence->addresses[evidence->address_count++] = lookup->addresses[i];
-        host->address_count++;
+    for (size_t k = 0; k < LOOKUP_COUNT; k++)
+        for (size_t i = 0; i < lookups[k].count && evidence->address_count < MX_ADDRESSES_MAX &&
+                           host->address_count < HOST_ADDRESSES_MAX;
+             i++) {
+            evidence->addresses[evidence->address_count++] = lookups[k].addresses[i];
+            host->address_count++;
+        }
+}
+
+static bool addresses_are_authentic(const struct lookup lookups[])
+{
+    bool found = false;
+
+    for (size_t k = 0; k < LOOKUP_COUNT; k++) {
+        if (lookups[k].count == 0)
+            continue;
+        found = true;
+        if (!lookups[k].authentic)
+            return false;
     }
+    return found;
 }
 
 /* The strongest of what kept hosts from being known. */
@@ -224,7 +233,8 @@ static void judge(struct mx_job *job)
 
         if (host->state != MX_HOST_BAD_NAME)
             host->state = judge_host(job, job->lookups[i]);
-        place_addresses(evidence, host, leading(job->lookups[i]));
+        host->authentic = addresses_are_authentic(job->lookups[i]);
+        place_addresses(evidence, host, job->lookups[i]);
         seen[host->state]++;
     }
     evidence->have_unknown_host = seen[MX_HOST_UNKNOWN] > 0;
@@ -291,19 +301,17 @@ static void take_addresses(struct lookup *lookup, const struct dns_answer *answe
 
 static void ask_address(struct mx_job *job, size_t host, size_t which);
 
-/* The domain was denied by its MX; this was its A. False: that was the end of it. */
-static bool exists_after_all(struct mx_job *job, const struct dns_answer *answer)
+/* The domain was denied by its MX; this was its A. */
+static void confirm(struct mx_job *job, const struct dns_answer *answer)
 {
     if (answer->status == DNS_NO_NAME) {
         finish(job, MX_NO_DOMAIN);
-        return false;
-    }
-    if (is_open(job, &job->lookups[0][LOOKUP_A])) {
+    } else if (is_open(job, &job->lookups[0][LOOKUP_A])) {
         finish(job, outcome_of_failure(answer->status));
-        return false;
+    } else { /* it exists after all: without MX, it is its own host */
+        job->stage = STAGE_ADDRESSES;
+        ask_address(job, 0, LOOKUP_AAAA);
     }
-    job->stage = STAGE_ADDRESSES; /* without MX, it is its own host */
-    return true;
 }
 
 static void on_address(void *context, const struct dns_answer *answer)
@@ -320,11 +328,9 @@ static void on_address(void *context, const struct dns_answer *answer)
     take_addresses(lookup, answer);
     lookup->authentic = answer->authentic;
     host->alias = host->alias || answer->alias;
-    if (job->stage == STAGE_CONFIRM && !exists_after_all(job, answer))
-        return;
-    if (lookup == &job->lookups[lookup->host][LOOKUP_A] && lookup->count == 0)
-        ask_address(job, lookup->host, LOOKUP_AAAA);
-    if (job->pending == 0)
+    if (job->stage == STAGE_CONFIRM)
+        confirm(job, answer);
+    else if (job->pending == 0)
         judge(job);
     else if (!job->hurried && best_is_known(job))
         hurry(job);
@@ -359,7 +365,8 @@ static void ask_addresses(struct mx_job *job)
     make_rows(job);
     for (size_t i = 0; i < job->evidence->host_count; i++)
         if (job->evidence->hosts[i].state != MX_HOST_BAD_NAME)
-            ask_address(job, i, LOOKUP_A);
+            for (size_t k = 0; k < LOOKUP_COUNT; k++)
+                ask_address(job, i, k);
     if (job->pending == 0)
         judge(job);
 }
