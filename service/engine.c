@@ -69,7 +69,7 @@ void ticket_answer(struct engine_ticket *ticket, struct verify_answer *answer)
 {
     ticket->state = TICKET_ANSWERED;
     ticket->answer = answer;
-    loop_post(ticket->reply_to, &ticket->mail, on_answered);
+    loop_post_from(ticket->shard->loop, ticket->reply_to, &ticket->mail, on_answered);
 }
 
 static void on_cancel_returned(struct loop_mail *mail)

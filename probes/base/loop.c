@@ -7,11 +7,16 @@
 #include "probes/base/clock.h"
 #include "probes/base/mem.h"
 
+enum { WAKES_MAX = 8 };
+
 struct loop {
     struct ev_loop *ev;
     ev_async wake;
     ev_async deferred; /* never started: only fed, so that its callback runs this turn */
     ev_check turn;
+    ev_prepare turn_end;
+    struct loop *wakes[WAKES_MAX]; /* loops that got mail from this turn and may not know yet */
+    unsigned wake_count;
     uint64_t now_ms, turns;
     _Atomic(struct loop_mail *) inbox; /* newest first; reversed on delivery */
     struct loop_mail *later, **later_tail;
@@ -70,6 +75,22 @@ static void on_turn(struct ev_loop *ev, ev_check *turn, int events)
     loop->turns++;
 }
 
+static void wake(struct loop *loop) { ev_async_send(loop->ev, &loop->wake); }
+
+static void send_wakes(struct loop *loop)
+{
+    for (unsigned i = 0; i < loop->wake_count; i++)
+        wake(loop->wakes[i]);
+    loop->wake_count = 0;
+}
+
+static void on_turn_end(struct ev_loop *ev, ev_prepare *turn_end, int events)
+{
+    (void)ev;
+    (void)events;
+    send_wakes(turn_end->data);
+}
+
 struct loop *loop_new(void)
 {
     struct loop *loop = mem_new(struct loop);
@@ -87,6 +108,9 @@ struct loop *loop_new(void)
     ev_set_priority(&loop->turn, EV_MAXPRI); /* before every other callback of the turn */
     loop->turn.data = loop;
     ev_check_start(loop->ev, &loop->turn);
+    ev_prepare_init(&loop->turn_end, on_turn_end);
+    loop->turn_end.data = loop;
+    ev_prepare_start(loop->ev, &loop->turn_end);
     return loop;
 }
 
@@ -96,23 +120,30 @@ void loop_free(struct loop **loop)
         return;
     ev_async_stop((*loop)->ev, &(*loop)->wake);
     ev_check_stop((*loop)->ev, &(*loop)->turn);
+    ev_prepare_stop((*loop)->ev, &(*loop)->turn_end);
     ev_loop_destroy((*loop)->ev);
     free(*loop);
     *loop = NULL;
 }
 
+static void run(struct loop *loop, int flags)
+{
+    ev_run(loop->ev, flags);
+    send_wakes(loop); /* of the last turn */
+}
+
 void loop_run(struct loop *loop)
 {
     if (!atomic_load(&loop->stopping))
-        ev_run(loop->ev, 0);
+        run(loop, 0);
 }
 
-void loop_run_once(struct loop *loop) { ev_run(loop->ev, EVRUN_NOWAIT); }
+void loop_run_once(struct loop *loop) { run(loop, EVRUN_NOWAIT); }
 
 void loop_stop(struct loop *loop)
 {
     atomic_store(&loop->stopping, true);
-    ev_async_send(loop->ev, &loop->wake);
+    wake(loop);
 }
 
 uint64_t loop_now_ms(const struct loop *loop) { return loop->now_ms; }
@@ -193,7 +224,8 @@ void loop_io_stop(struct loop_io *io)
         ev_io_stop(io->loop->ev, &io->watcher);
 }
 
-void loop_post(struct loop *loop, struct loop_mail *mail, loop_mail_fn *deliver)
+/* True: the first in there. Only that one has to wake, the inbox carries the rest. */
+static bool put_into_inbox(struct loop *loop, struct loop_mail *mail, loop_mail_fn *deliver)
 {
     struct loop_mail *newest = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
 
@@ -201,8 +233,32 @@ void loop_post(struct loop *loop, struct loop_mail *mail, loop_mail_fn *deliver)
     do
         mail->next = newest;
     while (!atomic_compare_exchange_weak(&loop->inbox, &newest, mail));
-    if (newest == NULL) /* only the first one has to wake: the inbox carries the rest */
-        ev_async_send(loop->ev, &loop->wake);
+    return newest == NULL;
+}
+
+void loop_post(struct loop *loop, struct loop_mail *mail, loop_mail_fn *deliver)
+{
+    if (put_into_inbox(loop, mail, deliver))
+        wake(loop);
+}
+
+/* False: not one more. */
+static bool wake_at_turn_end(struct loop *here, struct loop *loop)
+{
+    for (unsigned i = 0; i < here->wake_count; i++)
+        if (here->wakes[i] == loop)
+            return true;
+    if (here->wake_count == WAKES_MAX)
+        return false;
+    here->wakes[here->wake_count++] = loop;
+    return true;
+}
+
+void loop_post_from(struct loop *here, struct loop *loop, struct loop_mail *mail,
+                    loop_mail_fn *deliver)
+{
+    if (put_into_inbox(loop, mail, deliver) && (here == loop || !wake_at_turn_end(here, loop)))
+        wake(loop);
 }
 
 void loop_defer(struct loop *loop, struct loop_mail *mail, loop_mail_fn *deliver)

@@ -70,6 +70,11 @@ struct loop_mail {
 /* `deliver` runs on the loop's thread, in posting order per sender. Any thread.
  * The mail belongs to the loop until `deliver` is called. */
 void loop_post(struct loop *loop, struct loop_mail *mail, loop_mail_fn *deliver);
+/* The same from a callback of `here`: a wake-up costs more than most of what it is for, so the loop
+ * gets one at the end of this turn, for all that was posted in it. Until then nobody may wait for
+ * the other. */
+void loop_post_from(struct loop *here, struct loop *loop, struct loop_mail *mail,
+                    loop_mail_fn *deliver);
 /* The same from the loop's own thread, without waking anything: after this callback, this turn. */
 void loop_defer(struct loop *loop, struct loop_mail *mail, loop_mail_fn *deliver);
 
