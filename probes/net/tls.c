@@ -24,9 +24,9 @@ enum {
 struct saved_session {
     struct tls_facts facts;
     int64_t saved_s;
-    UT_hash_handle hh;  /* oldest first */
-    unsigned char *der; /* the session as octets: as an object it takes five times as much; owned */
-    long der_length;
+    UT_hash_handle hh;     /* oldest first */
+    unsigned char *octets; /* the session; as an object it would take many times as much; owned */
+    size_t octet_count;
     char key[];
 };
 
@@ -142,7 +142,7 @@ struct tls_client *tls_client_new(const struct tls_client_params *params, const 
 static void drop_session(struct tls_client *client, struct saved_session *saved)
 {
     HASH_DEL(client->sessions, saved);
-    free(saved->der);
+    free(saved->octets);
     free(saved);
 }
 
@@ -204,20 +204,21 @@ void tls_client_remember(struct tls_client *client, const char *server_name, boo
                          SSL_SESSION *session, const struct tls_facts *facts)
 {
     char key[SESSION_KEY_SIZE];
-    int length = i2d_SSL_SESSION(session, NULL);
+    size_t count;
 
     tls_client_forget(client, server_name, legacy);
-    if (client->sessions_max == 0 || length <= 0 || !session_key(key, server_name, legacy))
+    if (client->sessions_max == 0 || !session_key(key, server_name, legacy))
+        return;
+    unsigned char *octets = tls_session_pack(session, &count);
+    if (octets == NULL)
         return;
     if (HASH_COUNT(client->sessions) >= client->sessions_max)
         drop_session(client, client->sessions);
     size_t key_size = strlen(key) + 1;
     struct saved_session *saved = mem_zeroed(1, sizeof(*saved) + key_size);
     memcpy(saved->key, key, key_size);
-    saved->der = mem_zeroed(1, (size_t)length);
-    saved->der_length = length;
-    unsigned char *end = saved->der;
-    i2d_SSL_SESSION(session, &end);
+    saved->octets = octets;
+    saved->octet_count = count;
     saved->facts = *facts;
     saved->saved_s = clock_wall_s();
     HASH_ADD_STR(client->sessions, key, saved);
@@ -238,9 +239,8 @@ SSL_SESSION *tls_client_recall(struct tls_client *client, const char *server_nam
 
     if (saved == NULL)
         return NULL;
-    const unsigned char *der = saved->der;
     if (!outlived(saved, clock_wall_s()))
-        session = d2i_SSL_SESSION(NULL, &der, saved->der_length);
+        session = tls_session_unpack(saved->octets, saved->octet_count);
     if (session == NULL || !SSL_SESSION_is_resumable(session)) {
         SSL_SESSION_free(session);
         drop_session(client, saved);

@@ -53,6 +53,12 @@ SSL_SESSION *tls_client_recall(struct tls_client *client, const char *server_nam
 void tls_client_forget(struct tls_client *client, const char *server_name, bool legacy);
 size_t tls_client_remembered(const struct tls_client *client);
 
+/* --- sessions as octets (tls_octets.c) ------------------------------------- */
+
+/* Without the certificate. The caller frees; NULL: cannot be kept. */
+unsigned char *tls_session_pack(SSL_SESSION *session, size_t *length);
+SSL_SESSION *tls_session_unpack(const unsigned char *octets, size_t length);
+
 /* --- reading certificates (tls_facts.c) ------------------------------------ */
 
 /* What X509_verify_cert() complained about: bits. */

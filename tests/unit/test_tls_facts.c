@@ -241,17 +241,19 @@ static void check_resumption(int version)
 {
     SSL_CTX *context = test_certs_server(certs, CERT_EXPIRED, "mx.example.test");
     struct line_server *server;
-    struct tls_facts first, second, other;
+    struct tls_facts first, second, third, other;
 
     SSL_CTX_set_max_proto_version(context, version);
-    server = line_server_start(script, context, 3);
+    server = line_server_start(script, context, 4);
     first = visit_port(line_server_port(server), "mx.example.test", false);
     second = visit_port(line_server_port(server), "mx.example.test", false);
+    third = visit_port(line_server_port(server), "mx.example.test", false);
     other = visit_port(line_server_port(server), "other.example.test", false);
     line_server_stop(&server);
     SSL_CTX_free(context);
     assert_false(first.resumed);
     assert_true(second.resumed);
+    assert_memory_equal(&second, &third, sizeof second);
     assert_false(other.resumed);
     second.resumed = false;
     assert_memory_equal(&first, &second, sizeof first); /* what was known is known again */
@@ -327,6 +329,7 @@ static void test_sessions_grow_old(void **state)
     visit_server(context, "mx.example.test", false);
     session = tls_client_recall(tls, "mx.example.test", false, &facts);
     assert_non_null(session);
+    assert_null(SSL_SESSION_get0_peer(session)); /* long to read, and its facts are known */
     SSL_SESSION_free(session);
     now_ms = ((uint64_t)clock_wall_s() + DAY_S + 10) * 1000;
     clock_use_virtual(&now_ms);
