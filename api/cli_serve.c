@@ -14,7 +14,7 @@
 
 enum {
     DRAIN_LOOK_MS = 20, /* how often a stopping service looks whether it is done */
-    CUT_MS = 1000,      /* of the grace time: to write the answers of what was cut */
+    CUT_MS = 1500,      /* of the grace time: for goodbyes, and the answers of what was cut */
     SECRET_LENGTH = 40,
     RELOADS_MAX = 1000
 };

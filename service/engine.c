@@ -21,6 +21,8 @@ enum {
     DESCRIPTORS_KEPT = 512, /* logs, epoll, DNS, API listeners and the like */
     TLS_SESSIONS = 4096,
     DNS_TRIES = 2,
+    FAREWELL_MS = 500, /* for replies that are owed, QUIT and 221 when we stop */
+    FAREWELL_LOOK_MS = 10,
     LAST_ROUNDS = 8 /* hops a piece of mail can make: home, lane, next lane, home ... */
 };
 
@@ -250,13 +252,25 @@ static void shard_close(struct shard *shard)
 }
 
 /* On the shard's own thread: what waits is answered, then the loop ends. */
+static void on_farewell(void *context)
+{
+    struct shard *shard = context;
+
+    if (lanes_quiet(shard->lanes) || loop_now_ms(shard->loop) >= shard->farewell_until_ms)
+        loop_stop(shard->loop);
+    else
+        loop_timer_start(&shard->farewell, FAREWELL_LOOK_MS);
+}
+
 static void on_stop(struct loop_mail *mail)
 {
     struct shard *shard = CONTAINER_OF(mail, struct shard, stop_mail);
 
     checks_stop(shard->checks);
-    lanes_stop(shard->lanes); /* QUIT goes out with this turn; nobody waits for 221 */
-    loop_stop(shard->loop);
+    lanes_stop(shard->lanes);
+    shard->farewell_until_ms = loop_now_ms(shard->loop) + FAREWELL_MS;
+    loop_timer_init(&shard->farewell, shard->loop, on_farewell, shard);
+    on_farewell(shard);
 }
 
 static size_t descriptor_limit(void)

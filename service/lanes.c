@@ -460,8 +460,8 @@ static bool may_open(const struct lane_host *host)
     const struct lane *lane = host->lane;
     const struct config *config = lane->lanes->shard->config;
 
-    if (host->queued <= host->opening || !pays(host) || host->sessions >= host->connections_max ||
-        lane->sessions >= (uint32_t)(lane->window + 0.5))
+    if (lane->lanes->closing || host->queued <= host->opening || !pays(host) ||
+        host->sessions >= host->connections_max || lane->sessions >= (uint32_t)(lane->window + 0.5))
         return false;
     uint32_t reserve = lane->connections_max * config->interactive_reserve / 100;
     return host->interactive.head != NULL || lane->sessions < lane->connections_max - reserve;
@@ -563,12 +563,15 @@ void lanes_stop(struct lanes *lanes)
 {
     struct lane_session *session;
 
+    lanes->closing = true;
     DL_FOREACH(lanes->all_sessions, session)
     {
         loop_timer_stop(&session->gap);
         smtp_session_drop(&session->smtp);
     }
 }
+
+bool lanes_quiet(const struct lanes *lanes) { return lanes->smtp_sessions.first == NULL; }
 
 void lanes_free(struct lanes **lanes)
 {

@@ -98,6 +98,7 @@ struct lanes {
     struct domain_memory *domains;
     struct lane_session *all_sessions;
     struct smtp_sessions smtp_sessions; /* goodbyes of dropped ones included */
+    bool closing;                       /* no session begins any more */
 };
 
 /* lanes.c */

@@ -39,6 +39,8 @@ struct shard {
     struct checks *checks;
     struct lanes *lanes;
     struct loop_mail stop_mail;
+    struct loop_timer farewell; /* stopping: sessions are saying goodbye */
+    uint64_t farewell_until_ms;
     struct resting resting; /* written by this shard only */
 };
 
@@ -126,8 +128,9 @@ void checks_job_accepted(struct checks *checks, struct job *job,
                          const struct smtp_reply_facts *reply);
 
 struct lanes *lanes_new(struct shard *shard);
-void lanes_stop(struct lanes *lanes);  /* says goodbye on each session; asks nothing more */
-void lanes_free(struct lanes **lanes); /* drops sessions and jobs: after checks_stop */
+void lanes_stop(struct lanes *lanes);        /* says goodbye on each session; asks nothing more */
+bool lanes_quiet(const struct lanes *lanes); /* all goodbyes are over */
+void lanes_free(struct lanes **lanes);       /* drops sessions and jobs: after checks_stop */
 void lanes_take(struct lanes *lanes, struct job *job);
 
 /* --- tickets: one waiter each -------------------------------------------------- */

@@ -310,6 +310,21 @@ static void note_facts(struct smtp_session *session, enum smtp_step step)
     }
 }
 
+/* Nobody listens any more: where the server owes nothing, QUIT. */
+static void leave(struct smtp_session *session)
+{
+    struct smtp_dialog *dialog = &session->dialog;
+    bool leaving = dialog->step < SMTP_STEP_QUIT;
+    enum smtp_action action = smtp_dialog_on_reply(dialog, &session->reply);
+
+    smtp_reply_clear(&session->reply);
+    if (leaving && (action == SMTP_DO_SEND || action == SMTP_DO_ASK))
+        action = smtp_dialog_quit(dialog);
+    else if (action == SMTP_DO_START_TLS)
+        action = smtp_dialog_on_break(dialog, SMTP_END_CANCELLED);
+    follow(session, action);
+}
+
 static void on_reply(struct smtp_session *session)
 {
     struct smtp_dialog *dialog = &session->dialog;
@@ -350,6 +365,8 @@ static void on_line(void *context, const char *line, size_t length)
         return;
     if (parse == SMTP_PARSE_BAD || out_of_turn(session))
         break_off(session, SMTP_END_PROTOCOL);
+    else if (session->handler == NULL)
+        leave(session);
     else
         on_reply(session);
 }
@@ -487,6 +504,15 @@ enum smtp_stage smtp_session_stage(const struct smtp_session *session)
 
 /* Nobody listens from here on. The rest happens at the end of the turn, so that this may be
  * called from any callback of the session. */
+/* Is a reply on its way, the greeting included, after which QUIT can be said? */
+static bool reply_is_owed(const struct smtp_session *session)
+{
+    enum smtp_step step = session->dialog.step;
+
+    return session->state == SESSION_LISTENING && step != SMTP_STEP_CONNECT &&
+           step != SMTP_STEP_HANDSHAKE;
+}
+
 void smtp_session_drop(struct smtp_session **session)
 {
     struct smtp_session *gone = *session;
@@ -499,7 +525,9 @@ void smtp_session_drop(struct smtp_session **session)
     loop_timer_stop(&gone->idle);
     if (gone->dialog.step >= SMTP_STEP_QUIT)
         return; /* the goodbye is under way */
-    if (gone->state == SESSION_CONNECTING || gone->state == SESSION_LISTENING)
+    if (reply_is_owed(gone))
+        conn_set_timeout(gone->conn, gone->waits.quit_ms);
+    else if (gone->state == SESSION_CONNECTING || gone->state == SESSION_LISTENING)
         be_due(gone, smtp_dialog_on_break(&gone->dialog, SMTP_END_CANCELLED));
     else
         be_due(gone, smtp_dialog_quit(&gone->dialog));

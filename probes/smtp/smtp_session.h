@@ -105,6 +105,7 @@ void smtp_session_resume(struct smtp_session *session);
 struct smtp_server *smtp_session_server(struct smtp_session *session);
 /* Where it stands, for progress. */
 enum smtp_stage smtp_session_stage(const struct smtp_session *session);
-/* End it now: QUIT first if it stands at a reply boundary, else close. No callback comes after this
- * call; the session finishes its goodbye by itself (at most quit_ms). Sets NULL; NULL is fine. */
+/* End it: QUIT, after the reply or greeting that is owed (at most quit_ms for each); while it
+ * connects and in a handshake it is closed. No callback comes after this call, nothing else is
+ * sent; the session ends by itself. Sets NULL; NULL is fine. */
 void smtp_session_drop(struct smtp_session **session);

@@ -12,7 +12,7 @@ from harness import LabCase, World, settle
 GRACE_MS = 3000
 
 
-class Stopping(LabCase):
+class OnceEach(LabCase):
     """Each test stops the service that it got."""
 
     FLAGS = ("--grace-ms", str(GRACE_MS), "--timeout-greeting-ms", "20000")
@@ -31,14 +31,6 @@ class Stopping(LabCase):
     def tearDown(self):
         super().tearDownClass.__func__(type(self))
 
-    @classmethod
-    def world(cls):
-        world = World(delay_ms=40)
-        for number in range(20):
-            world.domain(f"plain{number}.test", "accept-known", *[f"user{n}" for n in range(10)])
-            world.domain(f"tarpit{number}.test", "tarpit", "jane.doe")
-        return world
-
     def stop_while(self, calls, after_s, number=signal.SIGTERM):
         """Results of the calls, and how long the service took to end."""
         results = []
@@ -53,6 +45,16 @@ class Stopping(LabCase):
         self.assertEqual(len(results), len(calls), "a call got no answer")
         self.assertEqual(self.service.process.returncode, 0, self.service.log_text()[-4000:])
         return results, took_s
+
+
+class Stopping(OnceEach):
+    @classmethod
+    def world(cls):
+        world = World(delay_ms=40)
+        for number in range(20):
+            world.domain(f"plain{number}.test", "accept-known", *[f"user{n}" for n in range(10)])
+            world.domain(f"tarpit{number}.test", "tarpit", "jane.doe")
+        return world
 
     def test_work_that_can_be_finished_is(self):
         calls = [lambda n=n: self.client.batch([f"user{k}@plain{n}.test" for k in range(10)]) for n in range(10)]
@@ -81,6 +83,25 @@ class Stopping(LabCase):
         self.client.verify("user1@plain0.test")
         _, took_s = self.stop_while([], 0.1, signal.SIGINT)
         self.assertLess(took_s, GRACE_MS / 1000)
+
+
+class Goodbyes(OnceEach):
+    @classmethod
+    def world(cls):
+        world = World(delay_ms=150, recipients=100)
+        for number in range(10):
+            world.domain(f"plain{number}.test", "accept-known", *[f"user{n}" for n in range(60)])
+        return world
+
+    def test_sessions_in_the_middle_of_a_reply_say_quit(self):
+        calls = [lambda n=n: self.client.batch([f"user{k}@plain{n}.test" for k in range(60)]) for n in range(10)]
+        results, took_s = self.stop_while(calls, 1.5)
+        verdicts = [verdict for result in results for verdict in result]
+        self.assertEqual({verdict["reason"] for verdict in verdicts}, {"mailbox_accepted", "deadline_exceeded"})
+        self.assertLess(took_s, GRACE_MS / 1000)
+        settle(lambda: self.lab.counters()["open_now"] == 0)
+        counters = self.lab.counters()
+        self.assertEqual((counters["aborted"], counters["quits"]), (0, counters["connections"]))
 
 
 class Clients(LabCase):
