@@ -111,6 +111,7 @@ static void recipient_accepted(struct lane_session *session)
     } else if (domain->decoy_running) {
         session->job = NULL;
         job->phase = JOB_ASK_DECOY;
+        lane_keep_transcript(session, job);
         DL_APPEND(domain->waiting, job); /* holds no connection */
     } else {
         ask_decoy(session);

@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -16,6 +17,7 @@ from world import World  # noqa: E402
 MAILLAB = os.environ.get("MAILLAB", "build/maillab")
 VRFYD = os.environ.get("VRFYD", "build/vrfyd")
 PATIENCE_S = 30  # a test that waits so long has failed
+GRACE_MS = 3000
 
 
 class Reply:
@@ -170,3 +172,38 @@ class LabCase(unittest.TestCase):
 
     def assertCost(self, cost, **wanted):
         self.assertEqual({name: cost[name] for name in wanted}, wanted)
+
+
+class OnceEach(LabCase):
+    """Each test stops the service that it got."""
+
+    FLAGS = ("--grace-ms", str(GRACE_MS), "--timeout-greeting-ms", "20000")
+
+    @classmethod
+    def setUpClass(cls):
+        pass
+
+    @classmethod
+    def tearDownClass(cls):
+        pass
+
+    def setUp(self):
+        super().setUpClass.__func__(type(self))
+
+    def tearDown(self):
+        super().tearDownClass.__func__(type(self))
+
+    def stop_while(self, calls, after_s, number=signal.SIGTERM):
+        """Results of the calls, and how long the service took to end."""
+        results = []
+        runner = threading.Thread(target=lambda: results.extend(self.client.at_once(calls)))
+        runner.start()
+        time.sleep(after_s)
+        begin = time.monotonic()
+        self.service.process.send_signal(number)
+        self.service.process.wait(GRACE_MS / 1000 + 20)
+        took_s = time.monotonic() - begin
+        runner.join()
+        self.assertEqual(len(results), len(calls), "a call got no answer")
+        self.assertEqual(self.service.process.returncode, 0, self.service.log_text()[-4000:])
+        return results, took_s
