@@ -6,9 +6,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "probes/base/digest.h"
 #include "probes/base/log.h"
 #include "probes/base/mem.h"
+#include "probes/base/random.h"
 #include "probes/base/text.h"
 
 enum { SECRET_LENGTH = 32, ERROR_MAX = 1024 };

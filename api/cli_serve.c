@@ -6,9 +6,9 @@
 
 #include "api/cli.h"
 #include "api/server.h"
-#include "probes/base/digest.h"
 #include "probes/base/log.h"
 #include "probes/base/mem.h"
+#include "probes/base/random.h"
 #include "probes/base/text.h"
 #include "service/version.h"
 

@@ -10,9 +10,9 @@
 #include "api/server_internal.h"
 #include "api/wire_check.h"
 #include "probes/base/clock.h"
-#include "probes/base/digest.h"
 #include "probes/base/log.h"
 #include "probes/base/mem.h"
+#include "probes/base/random.h"
 #include "probes/base/text.h"
 
 enum { BODY_FIRST = 4096, REQUEST_ID_RANDOM = 16, RETRY_AFTER_S = 1, STREAM_BLOCK = 8192 };

@@ -9,6 +9,7 @@
 
 #include "probes/base/digest.h"
 #include "probes/base/mem.h"
+#include "probes/base/random.h"
 #include "probes/base/text.h"
 
 enum { SECRET_RANDOM = 40, SECRET_FILE_MAX = 256, PATH_TEXT_MAX = 4096 };

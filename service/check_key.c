@@ -1,7 +1,5 @@
 /* What a check is called: by callers who come back for it, and by equal requests. */
-#include <stdlib.h>
-#include <sys/random.h>
-
+#include "probes/base/random.h"
 #include "probes/base/text.h"
 #include "service/check.h"
 
@@ -13,8 +11,7 @@ void check_make_id(const struct checks *checks, char id[ENGINE_ID_SIZE])
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
     uint8_t random[12];
 
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        abort(); /* no entropy: the kernel is broken */
+    random_bytes(random, sizeof(random));
     id[0] = 'v';
     id[1] = '_';
     id[2] = digits[checks->shard->index / 32];

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "probes/base/clock.h"
-#include "probes/base/digest.h"
 #include "probes/base/mem.h"
+#include "probes/base/random.h"
 #include "probes/net/dns_transport.h"
 #include "service/doctor_checks.h"
 

@@ -5,11 +5,11 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <utlist.h>
 
 #include "probes/base/clock.h"
 #include "probes/base/mem.h"
+#include "probes/base/random.h"
 #include "probes/smtp/session_notes.h"
 
 enum { HOUR_MS = 3600 * 1000, TRANSCRIPT_MAX = 64 * 1024, CONNECT_LINE_MAX = 200 };
@@ -23,8 +23,7 @@ static void make_decoy(char out[DECOY_SIZE])
     static const char letters[] = "bcdfghjklmnpqrstvwxz"; /* 20 of them */
     uint8_t random[16];
 
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        abort(); /* no entropy: the kernel is broken */
+    random_bytes(random, sizeof(random));
     for (size_t i = 0; i < sizeof(random); i++)
         out[i] = i < 12 ? letters[random[i] % 20] : (char)('0' + random[i] % 10);
     out[sizeof(random)] = '\0';

@@ -3,11 +3,10 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* No randomness and no SHA-256 mean no keys and no secrets: going on would only hide it. */
+/* No SHA-256 means no keys: going on would only hide it. */
 static void must(bool worked, const char *what)
 {
     if (worked)
@@ -41,19 +40,4 @@ void digest_hex(const unsigned char *bytes, size_t count, char *out)
         out[2 * i + 1] = digits[bytes[i] & 15];
     }
     out[2 * count] = '\0';
-}
-
-void random_bytes(void *out, size_t length)
-{
-    must(RAND_bytes(out, (int)length) == 1, "random generator");
-}
-
-void random_text(char *out, size_t length)
-{
-    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
-
-    random_bytes(out, length);
-    for (size_t i = 0; i < length; i++)
-        out[i] = alphabet[(unsigned char)out[i] & 31];
-    out[length] = '\0';
 }

@@ -1,4 +1,4 @@
-/* digest.h - hashes, keyed hashes, randomness: the only header over OpenSSL's digests. */
+/* digest.h - hashes, keyed hashes: the only header over OpenSSL's digests. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,9 +14,3 @@ void digest_hmac(const char *key, size_t key_length, const void *bytes, size_t l
 bool digest_equal(const unsigned char a[DIGEST_SIZE], const unsigned char b[DIGEST_SIZE]);
 /* Lower-case hex of `count` octets, terminated: `out` holds 2 * count + 1. */
 void digest_hex(const unsigned char *bytes, size_t count, char *out);
-
-/* From the system's generator; ends the process if there is none. */
-void random_bytes(void *out, size_t length);
-/* `length` characters of a-z and 2-7 (five random bits each), terminated: `out` holds length + 1.
- */
-void random_text(char *out, size_t length);

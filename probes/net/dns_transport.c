@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <utlist.h>
 
 #include "probes/base/mem.h"
+#include "probes/base/random.h"
 
 enum {
     CHANNEL_QUESTIONS_MAX = 4000, /* then the source port has been seen often enough */
@@ -48,8 +48,6 @@ struct dns_transport {
     uint32_t timeout_ms;
     struct channel *current, *retired;
     size_t outstanding;
-    uint16_t ids[64]; /* random numbers in stock */
-    size_t ids_left;
 };
 
 struct dns_attempt {
@@ -254,14 +252,12 @@ static void on_answer(void *context, int status, int timeouts, unsigned char *by
 }
 
 /* ares_send() keeps the number it is given, so it has to be hard to guess. */
-static uint16_t random_id(struct dns_transport *transport)
+static uint16_t random_id(void)
 {
-    if (transport->ids_left == 0) {
-        if (getrandom(transport->ids, sizeof transport->ids, 0) != sizeof transport->ids)
-            abort(); /* cannot happen: 128 octets are never interrupted */
-        transport->ids_left = ARRAY_LENGTH(transport->ids);
-    }
-    return transport->ids[--transport->ids_left];
+    uint16_t id;
+
+    random_bytes(&id, sizeof id);
+    return id;
 }
 
 struct dns_attempt *dns_transport_send(struct dns_transport *transport,
@@ -274,8 +270,8 @@ struct dns_attempt *dns_transport_send(struct dns_transport *transport,
 
     if (is_worn_out(transport->current))
         replace_channel(transport);
-    if (ares_create_query(question->name, CLASS_IN, (int)question->type, random_id(transport), 1,
-                          &bytes, &length, question->plain ? 0 : EDNS_SIZE) != ARES_SUCCESS) {
+    if (ares_create_query(question->name, CLASS_IN, (int)question->type, random_id(), 1, &bytes,
+                          &length, question->plain ? 0 : EDNS_SIZE) != ARES_SUCCESS) {
         delivered(context, NULL, DNS_UNASKABLE, NULL, 0);
         return NULL;
     }

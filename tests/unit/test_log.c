@@ -15,6 +15,7 @@
 #include "probes/base/digest.h"
 #include "probes/base/log.h"
 #include "probes/base/mem.h"
+#include "probes/base/random.h"
 
 enum { CAPTURE_MAX = 32768 };
 

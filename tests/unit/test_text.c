@@ -1,4 +1,4 @@
-/* The text builder at its bound, JSON as it comes out, addresses as text. */
+/* The text builder at its bound, JSON as it comes out, addresses as text, random octets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 
 #include "probes/base/ip.h"
 #include "probes/base/mem.h"
+#include "probes/base/random.h"
 #include "probes/base/text.h"
 
 /* Every bound from nothing to more than enough, with pieces that end before, at and behind it. */
@@ -186,6 +187,25 @@ static void addresses_as_the_system_writes_them(void **state)
     assert_string_equal(ip_format(&(struct ip_address){.family = 0}, ours), "");
 }
 
+/* Whatever is left of a stock: nothing is given twice, and nothing is left out. */
+static void random_octets_are_new(void **state)
+{
+    enum { COUNT = 4000, SIZE = 12 };
+    static unsigned char given[COUNT][SIZE], long_one[1000];
+    size_t zeroes = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++)
+        random_bytes(given[i], SIZE);
+    for (size_t i = 1; i < COUNT; i++)
+        for (size_t k = 0; k < i && k < 50; k++) /* two stocks back */
+            assert_memory_not_equal(given[i], given[i - k - 1], SIZE);
+    random_bytes(long_one, sizeof(long_one));
+    for (size_t i = 0; i < sizeof(long_one); i++)
+        zeroes += long_one[i] == 0;
+    assert_true(zeroes < 50); /* 4 are likely */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +215,7 @@ int main(void)
         cmocka_unit_test(every_octet_everywhere),
         cmocka_unit_test(values_separate_themselves),
         cmocka_unit_test(json_stops_at_the_bound),
+        cmocka_unit_test(random_octets_are_new),
         cmocka_unit_test(addresses_as_the_system_writes_them),
     };
 
