@@ -241,7 +241,7 @@ def tarpit_measure(name, imap, lab, service, emails):
     print(f"tarpit, {name}: {watch.open} connections open at once, {each / 1024:.2f} KiB of resident memory each "
           f"(under {TARPIT_TARGET // 1024} wanted; {idle >> 20} MiB idle, {watch.in_flight >> 20} in flight, "
           f"{watch.memory >> 20} at most, with the answers), "
-          f"kernel socket memory {(watch.sockets - sockets) / TARPITS / 1024:.2f} KiB each")
+          f"kernel socket memory {max(watch.sockets - sockets, 0) / TARPITS / 1024:.2f} KiB each")
     print(f"tarpit, {name}: {right} of {len(results)} right, {in_time} of {len(results)} deadlines kept "
           f"(latest {max(late):+.0f} ms), descriptors {at_start} idle, {watch.descriptors} at most, "
           f"{descriptors(service)} afterwards; {resident(service) >> 20} MiB afterwards")
