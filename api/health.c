@@ -57,6 +57,7 @@ static char *health_json(const struct engine_health *health)
         json_string(&out, NULL, health->resting[i]);
     json_close(&out, ']');
     json_integer(&out, "resting_hosts", (int64_t)health->resting_hosts);
+    json_integer(&out, "timers_late_ms", health->timers_late_ms);
     json_close(&out, '}');
     return text_take(&out);
 }

@@ -427,8 +427,12 @@ struct engine_health engine_health(const struct engine *engine)
         .resolver = resolver_state(&engine->resolver),
     };
 
-    for (unsigned i = 0; i < engine->shard_count; i++)
+    for (unsigned i = 0; i < engine->shard_count; i++) {
+        uint32_t late_ms = loop_late_ms(engine->shards[i].loop);
+
         show_resting(&engine->shards[i].resting, &health);
+        health.timers_late_ms = late_ms > health.timers_late_ms ? late_ms : health.timers_late_ms;
+    }
     return health;
 }
 

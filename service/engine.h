@@ -99,7 +99,8 @@ struct engine_health {
     enum resolver_state resolver;
     size_t resting_count; /* providers that rest because they mostly refuse us */
     char resting[ENGINE_RESTING_MAX][RESTING_NAME_SIZE];
-    size_t resting_hosts; /* other mail hosts that do */
+    size_t resting_hosts;    /* other mail hosts that do */
+    uint32_t timers_late_ms; /* of 100 timers 99 were at most so late: how busy the loops are */
 };
 struct engine_health engine_health(const struct engine *engine);
 /* Reload lists and policies (SIGHUP). */

@@ -7,7 +7,13 @@
 #include "probes/base/clock.h"
 #include "probes/base/mem.h"
 
-enum { WAKES_MAX = 8 };
+enum {
+    WAKES_MAX = 8,
+    MAIL_TURN_MS = 3,          /* so long a turn delivers mail */
+    MAIL_BURST = 8,            /* between two looks at the clock */
+    LATE_STEPS = 64,           /* of a millisecond; the last holds all beyond */
+    LATE_REMEMBERED = 1 << 17, /* calls; then all counts are halved */
+};
 
 struct loop {
     struct ev_loop *ev;
@@ -18,29 +24,32 @@ struct loop {
     struct loop *wakes[WAKES_MAX]; /* loops that got mail from this turn and may not know yet */
     unsigned wake_count;
     uint64_t now_ms, turns;
-    _Atomic(struct loop_mail *) inbox; /* newest first; reversed on delivery */
+    _Atomic(struct loop_mail *) inbox;  /* newest first; reversed on delivery */
+    struct loop_mail *mail, *mail_last; /* taken from the inbox, oldest first */
     struct loop_mail *later, **later_tail;
     atomic_bool stopping;
+    /* calls of timers by how late they came; written by the loop's thread alone */
+    _Atomic uint32_t late[LATE_STEPS];
+    uint32_t late_count;
 };
 
-static void deliver_all(struct loop_mail *mail)
+static void deliver_first(struct loop_mail **mail)
 {
-    while (mail != NULL) {
-        struct loop_mail *next = mail->next; /* deliver may free or repost it */
+    struct loop_mail *first = *mail;
 
-        mail->next = NULL;
-        mail->deliver(mail);
-        mail = next;
-    }
+    *mail = first->next; /* deliver may free or repost it */
+    first->next = NULL;
+    first->deliver(first);
 }
 
-static void on_wake(struct ev_loop *ev, ev_async *wake, int events)
+/* What has been posted since, behind what is still to be delivered. */
+static void take_inbox(struct loop *loop)
 {
-    struct loop *loop = wake->data;
-    struct loop_mail *newest = atomic_exchange(&loop->inbox, NULL);
-    struct loop_mail *oldest = NULL;
+    struct loop_mail *newest = atomic_exchange(&loop->inbox, NULL), *oldest = NULL;
 
-    (void)events;
+    if (newest == NULL)
+        return;
+    struct loop_mail *last = newest;
     while (newest != NULL) {
         struct loop_mail *next = newest->next;
 
@@ -48,8 +57,27 @@ static void on_wake(struct ev_loop *ev, ev_async *wake, int events)
         oldest = newest;
         newest = next;
     }
-    deliver_all(oldest);
-    if (atomic_load(&loop->stopping))
+    *(loop->mail != NULL ? &loop->mail_last->next : &loop->mail) = oldest;
+    loop->mail_last = last;
+}
+
+/* A flood of mail waits for timers and descriptors: it goes on in the next turn. */
+static void on_wake(struct ev_loop *ev, ev_async *wake, int events)
+{
+    struct loop *loop = wake->data;
+    uint64_t until_ms = clock_now_ms() + MAIL_TURN_MS;
+
+    (void)events;
+    take_inbox(loop);
+    while (loop->mail != NULL) {
+        for (unsigned i = 0; i < MAIL_BURST && loop->mail != NULL; i++)
+            deliver_first(&loop->mail);
+        if (clock_now_ms() >= until_ms && !atomic_load(&loop->stopping))
+            break;
+    }
+    if (loop->mail != NULL)
+        ev_async_send(ev, wake);
+    else if (atomic_load(&loop->stopping))
         ev_break(ev, EVBREAK_ALL);
 }
 
@@ -62,7 +90,8 @@ static void on_deferred(struct ev_loop *ev, ev_async *deferred, int events)
     (void)events;
     loop->later = NULL;
     loop->later_tail = &loop->later;
-    deliver_all(mail);
+    while (mail != NULL)
+        deliver_first(&mail);
 }
 
 static void on_turn(struct ev_loop *ev, ev_check *turn, int events)
@@ -150,12 +179,52 @@ uint64_t loop_now_ms(const struct loop *loop) { return loop->now_ms; }
 
 uint64_t loop_turn(const struct loop *loop) { return loop->turns; }
 
+/* --- timers ------------------------------------------------------------------------- */
+
+static void set_count(_Atomic uint32_t *count, uint32_t value)
+{
+    atomic_store_explicit(count, value, memory_order_relaxed);
+}
+
+static uint32_t get_count(const _Atomic uint32_t *count)
+{
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
+
+static void note_lateness(struct loop *loop, uint64_t due_ms)
+{
+    uint64_t now_ms = clock_now_ms(), late_ms = now_ms > due_ms ? now_ms - due_ms : 0;
+    _Atomic uint32_t *count = &loop->late[late_ms < LATE_STEPS ? late_ms : LATE_STEPS - 1];
+
+    set_count(count, get_count(count) + 1);
+    if (++loop->late_count < LATE_REMEMBERED)
+        return;
+    loop->late_count /= 2;
+    for (size_t i = 0; i < LATE_STEPS; i++)
+        set_count(&loop->late[i], get_count(&loop->late[i]) / 2);
+}
+
+uint32_t loop_late_ms(const struct loop *loop)
+{
+    uint64_t total = 0, seen = 0;
+    uint32_t late_ms = 0;
+
+    for (size_t i = 0; i < LATE_STEPS; i++)
+        total += get_count(&loop->late[i]);
+    if (total == 0)
+        return 0;
+    while (late_ms + 1 < LATE_STEPS && (seen += get_count(&loop->late[late_ms])) * 100 < total * 99)
+        late_ms++;
+    return late_ms;
+}
+
 static void on_timer(struct ev_loop *ev, ev_timer *watcher, int events)
 {
     struct loop_timer *timer = CONTAINER_OF(watcher, struct loop_timer, watcher);
 
     (void)events;
     ev_timer_stop(ev, watcher); /* one shot, though ev_timer_again needs a repeat */
+    note_lateness(timer->loop, (uintptr_t)watcher->data);
     timer->fn(timer->context);
 }
 
@@ -170,8 +239,9 @@ void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_fn 
 void loop_timer_start(struct loop_timer *timer, uint64_t after_ms)
 {
     /* libev counts from the start of the turn; a long turn must not shorten the wait. */
-    uint64_t late_ms = clock_now_ms() - timer->loop->now_ms;
+    uint64_t now_ms = clock_now_ms(), late_ms = now_ms - timer->loop->now_ms;
 
+    timer->watcher.data = (void *)(uintptr_t)(now_ms + after_ms); /* when it is due */
     if (late_ms > 1 && late_ms < 60000)
         after_ms += late_ms;
     timer->watcher.repeat = after_ms > 0 ? (double)after_ms / 1000.0 : 1e-6;

@@ -264,7 +264,8 @@ struct engine_health engine_health(const struct engine *engine)
                                   .resolver = RESOLVER_ANSWERS,
                                   .resting_count = 1,
                                   .resting = {"google"},
-                                  .resting_hosts = 2};
+                                  .resting_hosts = 2,
+                                  .timers_late_ms = 3};
 }
 
 void engine_reload(struct engine *engine) { engine->egress = EGRESS_OPEN; }

@@ -172,7 +172,7 @@ class Verify(ServiceCase):
         try:
             well = self.service.get("/readyz").json
             shown = {"status": "ok", "draining": False, "egress": "open", "resolver": "answers", "anchors": 1,
-                     "resting": ["google"], "resting_hosts": 2}
+                     "resting": ["google"], "resting_hosts": 2, "timers_late_ms": 3}
             self.assertEqual({key: well[key] for key in shown}, shown)
             self.service.get("/v1/domains/egress-blocked")
             response = self.service.get("/readyz")
