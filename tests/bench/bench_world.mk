@@ -21,3 +21,7 @@ bench-world: $(BUILD)/vrfyd $(BUILD)/maillab $(BUILD)/bench/naive ## a world ask
 .PHONY: bench-outage
 bench-outage: $(BUILD)/vrfyd $(BUILD)/maillab ## the network pulled for 30 s in the middle of a run
 	@PYTHONDONTWRITEBYTECODE=1 python3 tests/bench/outage.py --build $(BUILD) --out $(BUILD)/bench
+
+.PHONY: bench-flight
+bench-flight: $(BUILD)/vrfyd $(BUILD)/maillab ## 1,000, 5,000 and 15,000 sessions open at once on one loop: memory, cost, timers
+	@PYTHONDONTWRITEBYTECODE=1 python3 tests/bench/bench_flight.py --build $(BUILD) --out $(BUILD)/bench

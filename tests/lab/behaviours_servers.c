@@ -253,6 +253,12 @@ static const struct behaviour rows[] = {
      .play = {.recipient = RECIPIENT_SILENT},
      .weight = 1},
 
+    {.name = "tarpit-rcpt-tls",
+     .sentence = "STARTTLS, and all is well until RCPT, which is never answered",
+     .first = SILENCE,
+     .play = {.tls = TLS_PLAY_GOOD, .recipient = RECIPIENT_SILENT},
+     .weight = 1},
+
     /* --- EHLO, senders, extensions --- */
     {.name = "blocked-ehlo",
      .sentence = "550 5.7.1 to EHLO and HELO: our address is blocked",
