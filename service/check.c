@@ -197,8 +197,8 @@ static bool plan_retry(struct check *check)
     struct checks *checks = check->checks;
     struct address address;
 
-    if (!check->smtp || check->domain_only || check->try_count == CONFIG_TRIES_MAX ||
-        checks->retrying_count >= RETRYING_MAX)
+    if (!check->smtp || check->domain_only || check->settled ||
+        check->try_count == CONFIG_TRIES_MAX || checks->retrying_count >= RETRYING_MAX)
         return false;
     check_parse(check, &address);
     struct verdict verdict = check_verdict(check, &address);
@@ -406,6 +406,7 @@ static void remember_recipient(struct check *check, const char *wire)
     bool unknown = verdict.status == STATUS_UNKNOWN;
     uint32_t lifetime_s = retry_lifetime_s(verdict.reason, check->evidence);
 
+    check->settled = !reason_retryable(verdict.reason);
     check->expires_at_s = check->checked_at_s + lifetime_s;
     if (check->stop == STOP_NONE &&
         (layer == LAYER_CONNECT || layer == LAYER_SMTP || layer == LAYER_MAILBOX))

@@ -25,6 +25,7 @@ struct check {
     enum check_state state;
     enum check_stop stop;
     bool smtp, imap, bulk, transcript, domain_only;
+    bool settled;    /* what SMTP said will not change by itself */
     uint32_t caller; /* whose request it was: see fair_queue.h */
     bool joinable;   /* in by_key: at work, and no word against its freshness */
     char id[ENGINE_ID_SIZE];

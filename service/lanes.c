@@ -8,7 +8,6 @@
 
 #include "probes/base/log.h"
 #include "probes/base/mem.h"
-#include "probes/base/text.h"
 
 enum {
     EVICTION_LOOK = 16,
@@ -31,21 +30,12 @@ static const struct ip_address *target_address(const struct job *job)
     return &job->mx->addresses[target_host(job)->first_address + job->address];
 }
 
-/* A provider's hosts share one lane; anybody else's host is a lane of its own. */
-static void lane_key(const struct job *job, char key[LANE_KEY_SIZE])
+/* A provider's hosts share one lane; anybody else's host is a lane of its own. `key` is only
+ * written to where the provider has none. */
+static const char *lane_key(const struct job *job, const struct provider *provider,
+                            char key[IP_TEXT_SIZE])
 {
-    struct text text;
-
-    text_init(&text, LANE_KEY_SIZE - 1);
-    const struct provider *provider = provider_by_mx(target_host(job)->name);
-    if (provider != NULL) {
-        text_put(&text, provider->key);
-    } else {
-        char address[IP_TEXT_SIZE];
-        text_put(&text, ip_format(target_address(job), address));
-    }
-    memcpy(key, text.bytes, text.length + 1);
-    text_free(&text);
+    return provider != NULL ? provider->key : ip_format(target_address(job), key);
 }
 
 static bool usable(const struct mx_host *host)
@@ -83,15 +73,13 @@ static bool next_target(struct job *job)
 static void on_job_at_lane(struct loop_mail *mail)
 {
     struct job *job = CONTAINER_OF(mail, struct job, mail);
-    char key[LANE_KEY_SIZE];
 
-    lane_key(job, key);
-    lanes_take(engine_lane_owner(job->home->engine, key)->lanes, job);
+    lanes_take(job->at->lanes, job);
 }
 
 void job_send_to_lane(struct job *job)
 {
-    char key[LANE_KEY_SIZE];
+    char key[IP_TEXT_SIZE];
 
     if (job->addresses_tried == 0) {
         if (!find_usable_host(job)) { /* mx said "found", so this is ours */
@@ -100,9 +88,10 @@ void job_send_to_lane(struct job *job)
         }
         job->addresses_tried = 1;
     }
-    lane_key(job, key);
+    const struct provider *provider = provider_by_mx(target_host(job)->name);
+    job->at = engine_lane_owner(job->home->engine, lane_key(job, provider, key));
     atomic_store(&job->progress, PROGRESS_QUEUE);
-    loop_post(engine_lane_owner(job->home->engine, key)->loop, &job->mail, on_job_at_lane);
+    loop_post(job->at->loop, &job->mail, on_job_at_lane);
 }
 
 static void on_job_home(struct loop_mail *mail)
@@ -262,10 +251,12 @@ static uint32_t limit_of(const struct config_limit *limit, const struct provider
 
 static struct lane *find_lane(struct lanes *lanes, const struct job *job)
 {
-    char key[LANE_KEY_SIZE];
+    const char *host = target_host(job)->name;
+    const struct provider *provider = provider_by_mx(host);
+    char address[IP_TEXT_SIZE];
+    const char *key = lane_key(job, provider, address);
     struct lane *lane;
 
-    lane_key(job, key);
     HASH_FIND_STR(lanes->by_key, key, lane);
     if (lane != NULL)
         return lane;
@@ -274,8 +265,8 @@ static struct lane *find_lane(struct lanes *lanes, const struct job *job)
     lane = mem_zeroed(1, sizeof(*lane) + length + 1);
     memcpy(lane->key, key, length + 1);
     lane->lanes = lanes;
-    const char *host = target_host(job)->name;
-    lane->connections_max = lane_connections(lanes->shard->config, provider_by_mx(host), host);
+    lane->provider = provider;
+    lane->connections_max = lane_connections(lanes->shard->config, provider, host);
     lane->window = lane->connections_max;
     HASH_ADD_STR(lanes->by_key, key, lane);
     return lane;
@@ -291,7 +282,7 @@ static struct lane_host *find_host(struct lane *lane, const struct job *job)
         if (ip_equal(&host->address, address) && strcmp(host->name, name) == 0)
             return host;
 
-    const struct provider *provider = provider_by_mx(name);
+    const struct provider *provider = lane->provider;
     struct lane_host *host = mem_new(struct lane_host);
     host->lane = lane;
     host->name = mem_copy_text(name);

@@ -12,7 +12,7 @@
 #include "service/routes.h"
 #include "service/shard.h"
 
-enum { LANE_KEY_SIZE = 80, DECOY_SIZE = 24, REST_MAX_MS = 4 * 3600 * 1000 };
+enum { DECOY_SIZE = 24, REST_MAX_MS = 4 * 3600 * 1000 };
 
 struct lane_host {
     struct lane *lane;
@@ -38,6 +38,7 @@ struct lane_host {
 struct lane {
     UT_hash_handle hh;
     struct lanes *lanes;
+    const struct provider *provider; /* whose hosts they are; NULL: an address of somebody else */
     struct lane_host *hosts;
     uint32_t sessions, connections_max, queued;
     double window;              /* connections wanted now: halved by trouble, widened by success */

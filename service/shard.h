@@ -71,10 +71,10 @@ struct job {
     struct job *next, *prev; /* lane: in a queue, or waiting for the domain's decoy */
 
     /* written by home before the job leaves, only read by the lane */
-    struct shard *home;
-    void *check;     /* home's business */
-    char *recipient; /* as RCPT TO carries it; owned */
-    char *domain;    /* A-labels; owned */
+    struct shard *home, *at; /* its own, and that of the lane it is going to */
+    void *check;             /* home's business */
+    char *recipient;         /* as RCPT TO carries it; owned */
+    char *domain;            /* A-labels; owned */
     bool smtputf8, bulk, transcript;
     uint32_t caller;        /* whose turn it takes: jobs of one request share theirs */
     uint8_t tries;          /* asked before, with the same sender */
