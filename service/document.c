@@ -12,7 +12,8 @@ enum {
     DOCUMENT_MAX = 512 * 1024,
     DOCUMENT_USUAL = 2800, /* what most of them fit in */
     DOCUMENT_SHORT = 1200,
-    SLOW_GREETING_MS = 5000
+    SLOW_GREETING_MS = 5000,
+    ENHANCED_SIZE = sizeof("255.255.255")
 };
 
 /* true, false, or not checked */
@@ -68,21 +69,30 @@ static void json_tls(struct text *out, const struct tls_facts *tls)
 
 /* --- SMTP ------------------------------------------------------------------------ */
 
+/* "5.1.1" */
+static const char *enhanced_text(const uint8_t triple[3], char out[ENHANCED_SIZE])
+{
+    char *at = out;
+
+    for (size_t i = 0; i < 3; i++) {
+        at = text_put_octet(at, triple[i]);
+        *at++ = i < 2 ? '.' : '\0';
+    }
+    return out;
+}
+
 static void json_reply(struct text *out, const char *key, const struct smtp_reply_facts *reply)
 {
-    char enhanced[16];
-    struct text code;
+    char enhanced[ENHANCED_SIZE];
 
     if (reply->code == 0 && reply->class == REPLY_NONE) {
         json_null(out, key);
         return;
     }
-    text_init(&code, sizeof(enhanced) - 1);
     json_open(out, key, '{');
     json_integer(out, "code", reply->code);
     if (reply->enhanced[0] != 0) {
-        text_format(&code, "%u.%u.%u", reply->enhanced[0], reply->enhanced[1], reply->enhanced[2]);
-        json_string(out, "enhanced", code.bytes);
+        json_string(out, "enhanced", enhanced_text(reply->enhanced, enhanced));
     } else {
         json_null(out, "enhanced");
     }
@@ -90,7 +100,6 @@ static void json_reply(struct text *out, const char *key, const struct smtp_repl
     json_string(out, "reply_class", reply_class_name(reply->class));
     json_string(out, "rule", reply->rule[0] != '\0' ? reply->rule : NULL);
     json_close(out, '}');
-    text_free(&code);
 }
 
 /* Lines of `text` as array items. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "probes/base/mem.h"
+#include "probes/base/text.h"
 
 static size_t octet_count(const struct ip_address *ip) { return ip->family == 4 ? 4 : 16; }
 
@@ -22,21 +23,11 @@ bool ip_parse(const char *text, struct ip_address *ip)
     return true;
 }
 
-static char *put_number(char *out, unsigned octet)
-{
-    if (octet >= 100)
-        *out++ = (char)('0' + octet / 100);
-    if (octet >= 10)
-        *out++ = (char)('0' + octet / 10 % 10);
-    *out++ = (char)('0' + octet % 10);
-    return out;
-}
-
 /* By hand: inet_ntop() goes through sprintf(), and lanes are found by this text. */
 static void format_ipv4(const uint8_t octets[4], char *out)
 {
     for (size_t i = 0; i < 4; i++) {
-        out = put_number(out, octets[i]);
+        out = text_put_octet(out, octets[i]);
         *out++ = i < 3 ? '.' : '\0';
     }
 }

@@ -338,6 +338,16 @@ size_t text_clean(char *out, size_t size, const char *foreign, size_t length)
     return used;
 }
 
+char *text_put_octet(char *out, uint8_t octet)
+{
+    if (octet >= 100)
+        *out++ = (char)('0' + octet / 100);
+    if (octet >= 10)
+        *out++ = (char)('0' + octet / 10 % 10);
+    *out++ = (char)('0' + octet % 10);
+    return out;
+}
+
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 
 bool text_equal_nocase(const char *a, const char *b)

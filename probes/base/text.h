@@ -53,6 +53,9 @@ size_t text_clean(char *out, size_t size, const char *foreign, size_t length);
 size_t utf8_sequence(const char *bytes, size_t length);
 bool utf8_valid(const char *bytes, size_t length);
 
+/* In decimal, not terminated; returns where it ends. */
+char *text_put_octet(char *out, uint8_t octet);
+
 /* ASCII-only, whatever the locale. */
 bool text_equal_nocase(const char *a, const char *b);
 bool text_starts_nocase(const char *text, const char *prefix);

@@ -6,7 +6,6 @@
 #include "probes/net/dns.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -17,7 +16,7 @@
 #include "probes/net/dns_fetch.h"
 
 enum {
-    KEY_SIZE = 8 + DNS_NAME_SIZE,
+    KEY_SIZE = 2 + DNS_NAME_SIZE,
     BUSY_SKIPPED_MAX = 16, /* looked past, in the search for an entry to drop */
     CACHE_ENTRIES_DEFAULT = 50000
 };
@@ -43,7 +42,7 @@ struct dns_entry {
     struct dns_fetch *fetch;
     struct dns_entry *prev, *next; /* in dns->ready */
     UT_hash_handle hh;             /* least recently asked first */
-    char key[];                    /* "15 example.org" */
+    char key[];                    /* the type as one octet, the name in lower case */
 };
 
 struct dns {
@@ -258,6 +257,17 @@ static bool is_fresh(const struct dns_entry *entry)
     return entry->answer != NULL && entry->expires_ms > loop_now_ms(entry->dns->loop);
 }
 
+/* Of a name that is too long, as much as shows that it is. */
+static void make_key(enum dns_type type, const char *name, char key[KEY_SIZE])
+{
+    size_t length = strnlen(name, KEY_SIZE - 2);
+
+    key[0] = (char)type;
+    memcpy(key + 1, name, length);
+    key[length + 1] = '\0';
+    text_lower(key + 1);
+}
+
 static struct dns_query *ask(struct dns *dns, const char *name, enum dns_type type, bool keep,
                              dns_done_fn *done, void *context)
 {
@@ -265,8 +275,7 @@ static struct dns_query *ask(struct dns *dns, const char *name, enum dns_type ty
     struct dns_query *query = mem_new(struct dns_query);
     struct dns_entry *entry;
 
-    snprintf(key, sizeof key, "%u %s", (unsigned)type, name);
-    text_lower(key);
+    make_key(type, name, key);
     entry = find_entry(dns, key);
     if (entry == NULL)
         entry = add_entry(dns, key);
@@ -284,8 +293,7 @@ static struct dns_query *ask(struct dns *dns, const char *name, enum dns_type ty
     } else if (entry->state == ENTRY_RESTING) {
         query->from_cache = false;
         entry->state = ENTRY_FETCHING;
-        entry->fetch =
-            dns_fetch_start(dns->fetcher, strchr(entry->key, ' ') + 1, type, on_fetched, entry);
+        entry->fetch = dns_fetch_start(dns->fetcher, entry->key + 1, type, on_fetched, entry);
     }
     return query;
 }
