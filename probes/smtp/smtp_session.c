@@ -502,8 +502,6 @@ enum smtp_stage smtp_session_stage(const struct smtp_session *session)
     return session->dialog.stage;
 }
 
-/* Nobody listens from here on. The rest happens at the end of the turn, so that this may be
- * called from any callback of the session. */
 /* Is a reply on its way, the greeting included, after which QUIT can be said? */
 static bool reply_is_owed(const struct smtp_session *session)
 {
@@ -513,6 +511,8 @@ static bool reply_is_owed(const struct smtp_session *session)
            step != SMTP_STEP_HANDSHAKE;
 }
 
+/* Nobody listens from here on. The rest happens at the end of the turn, so that this may be
+ * called from any callback of the session. */
 void smtp_session_drop(struct smtp_session **session)
 {
     struct smtp_session *gone = *session;
