@@ -130,9 +130,20 @@ class Run:
             self.problems.append(problem)
         link.close()
 
+    @staticmethod
+    def get(link, path):
+        """The service closes a connection that was idle for long, perhaps just now: once more on a new one."""
+        for last in (False, True):
+            try:
+                link.request("GET", path)
+                return link.getresponse()
+            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+                link.close()
+                if last:
+                    raise
+
     def follow_once(self, link, index, identity):
-        link.request("GET", f"/v1/verify/{identity}?wait={WAIT_S}&explain=none")
-        answer = link.getresponse()
+        answer = self.get(link, f"/v1/verify/{identity}?wait={WAIT_S}&explain=none")
         body = json.loads(answer.read())
         if answer.status == 404:
             self.forgotten.put(index)
