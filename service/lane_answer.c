@@ -123,16 +123,9 @@ static bool control_known(const struct lane_session *session, const struct domai
     return domain->control != CONTROL_NOT_RUN && domain->control_until_ms > session_now_ms(session);
 }
 
-/* A bare 550 tells a missing mailbox and a host that refuses everybody apart only by asking for
- * the one mailbox that must exist (RFC 5321 section 4.5.1). */
 static bool needs_control(const struct smtp_answer *answer)
 {
-    const struct smtp_reply_facts *reply = &answer->reply;
-    bool says_nothing =
-        reply->enhanced[0] == 0 || (reply->enhanced[1] <= 1 && reply->enhanced[2] == 0);
-
-    return reply->class == REPLY_REJECTED_UNCLEAR && reply->code == 550 && says_nothing &&
-           answer->stage == SMTP_STAGE_RCPT;
+    return answer->stage == SMTP_STAGE_RCPT && verdict_needs_control(&answer->reply);
 }
 
 static void recipient_unclear(struct lane_session *session)

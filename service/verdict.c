@@ -352,6 +352,20 @@ static bool has_enhanced(const struct smtp_reply_facts *reply, uint8_t subject, 
     return reply->enhanced[1] == subject && reply->enhanced[2] == detail && reply->enhanced[0] != 0;
 }
 
+/* 550 is "no mailbox, no access, or policy" (RFC 5321 section 4.2.3), and 5.5.0 narrows nothing
+ * down: some hosts say "mailbox unavailable" to everybody they do not like. */
+bool verdict_needs_control(const struct smtp_reply_facts *reply)
+{
+    bool says_nothing =
+        reply->enhanced[0] == 0 || (reply->enhanced[1] <= 1 && reply->enhanced[2] == 0);
+
+    if (reply->code != 550)
+        return false;
+    return reply->class == REPLY_MAILBOX_NOT_FOUND
+               ? has_enhanced(reply, 5, 0)
+               : reply->class == REPLY_REJECTED_UNCLEAR && says_nothing;
+}
+
 static bool not_found(const struct verdict_input *in, struct outcome *out)
 {
     if (!at_rcpt(in))
@@ -359,6 +373,8 @@ static bool not_found(const struct verdict_input *in, struct outcome *out)
     const struct smtp_reply_facts *reply = &in->smtp->recipient;
     bool discriminates = in->smtp->decoy_outcome == DECOY_REJECTED;
 
+    if (verdict_needs_control(reply) && in->smtp->control != CONTROL_CLEAR)
+        return false;
     if (deciding_class(in) == REPLY_MAILBOX_NOT_FOUND) {
         if (has_enhanced(reply, 4, 1))
             out->confidence = 0.97;
@@ -366,8 +382,6 @@ static bool not_found(const struct verdict_input *in, struct outcome *out)
             out->confidence = 0.90;
         return true;
     }
-    /* A plain 550 without words counts only when postmaster is told apart (RFC 5321 section 4.5.1).
-     */
     out->confidence = 0.80;
     return deciding_class(in) == REPLY_REJECTED_UNCLEAR && in->smtp->control == CONTROL_CLEAR;
 }

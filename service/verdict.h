@@ -183,5 +183,8 @@ struct verdict {
 struct verdict verdict_decide(const struct verdict_input *input);
 /* What a reply to the decoy tells about the domain. */
 enum decoy_outcome verdict_decoy_outcome(enum reply_class class, enum smtp_stage stage);
+/* Could this refusal of a recipient as well be about us? Then it counts only when postmaster, the
+ * one mailbox that must exist (RFC 5321 section 4.5.1), is told apart. */
+bool verdict_needs_control(const struct smtp_reply_facts *reply);
 /* Which attempt decides: the one that got furthest, ties by order. */
 uint8_t verdict_deciding_attempt(const struct smtp_evidence *evidence);

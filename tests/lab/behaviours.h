@@ -97,6 +97,8 @@ enum recipient_play {
     RECIPIENT_RELAY_DENIED,
     RECIPIENT_BARE,     /* unknown ones get a 550 that says nothing; postmaster is accepted */
     RECIPIENT_BARE_ALL, /* everybody gets it, postmaster too */
+    RECIPIENT_SCREENED, /* 450 4.3.2 to all in the first session (postscreen's deep tests) */
+    RECIPIENT_HARVEST,  /* accepts everybody once it has refused HARVEST_MAX */
     RECIPIENT_SILENT    /* no answer at all */
 };
 
@@ -137,9 +139,10 @@ struct host_play {
     bool busy_at_mail;                 /* 421 to MAIL */
     bool one_recipient;                /* 452 4.5.3 to a second recipient of a transaction */
     uint8_t recipients_per_connection; /* then 421 to MAIL; 0 = no limit */
+    const char *refusal;               /* RECIPIENT_BARE and _ALL: instead of a bare 550 */
 };
 
-enum { SLOW_GREETING_MS = 1200 };
+enum { SLOW_GREETING_MS = 1200, HARVEST_MAX = 25 };
 
 /* --- how a domain resolves --------------------------------------------------------- */
 

@@ -13,6 +13,7 @@
     {                                                                                              \
         LAB_UNKNOWN, { "greylisted" }                                                              \
     }
+#define UNAVAILABLE "550 5.5.0 Requested action not taken: mailbox unavailable"
 #define CATCH_ALL                                                                                  \
     {                                                                                              \
         LAB_RISKY, { "catch_all" }                                                                 \
@@ -121,6 +122,22 @@ static const struct behaviour rows[] = {
      .first = {LAB_UNKNOWN, {"rejected_unclear", "probe_blocked", "deferred"}},
      .play = {.recipient = RECIPIENT_BARE_ALL},
      .weight = 2},
+    {.name = "outlook-550",
+     .sentence = "as bare-550, with 550 5.5.0, mailbox unavailable",
+     .play = {.recipient = RECIPIENT_BARE, .refusal = UNAVAILABLE},
+     .weight = 1},
+    {.name = "outlook-550-all",
+     .sentence = "as bare-550-all, with 550 5.5.0, mailbox unavailable",
+     .first = {LAB_UNKNOWN, {"rejected_unclear", "probe_blocked", "deferred"}},
+     .play = {.recipient = RECIPIENT_BARE_ALL, .refusal = UNAVAILABLE},
+     .weight = 1},
+    {.name = "postscreen",
+     .sentence = "says 450 4.3.2 to everybody in the first session; who comes back is told",
+     .play = {.recipient = RECIPIENT_SCREENED},
+     .weight = 2},
+    {.name = "harvest-lies",
+     .sentence = "accepts everybody once it has refused 25: whoever asks too many unknown ones",
+     .play = {.recipient = RECIPIENT_HARVEST}},
     {.name = "one-recipient",
      .sentence = "452 4.5.3 to a second recipient of one transaction",
      .play = {.one_recipient = true},

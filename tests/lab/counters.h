@@ -63,7 +63,7 @@ struct lab_counters {
 };
 
 struct host_counters {
-    uint32_t connections, open, peak, recipients, turns, aborted, breaks;
+    uint32_t connections, open, peak, recipients, refused, turns, aborted, breaks;
 };
 
 struct lane_counters {

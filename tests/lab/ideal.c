@@ -45,7 +45,8 @@ static uint64_t lost_sessions(const struct host_play *play)
     bool tls_breaks =
         play->tls == TLS_PLAY_ALERT || play->tls == TLS_PLAY_DROP || play->tls == TLS_PLAY_INJECTED;
 
-    return (play->drop_once ? 1u : 0u) + (tls_breaks ? 1u : 0u);
+    return (play->drop_once ? 1u : 0u) + (tls_breaks ? 1u : 0u) +
+           (play->recipient == RECIPIENT_SCREENED ? 1u : 0u);
 }
 
 static uint64_t wait_of(const struct host_play *play)

@@ -24,6 +24,7 @@ struct smtp_peer {
     bool needed_answer;      /* something other than QUIT came since the last reply */
     bool secure, smtputf8;
     bool quit, said_421;
+    bool screened; /* the first session of us, where it matters */
     bool broken; /* we broke the protocol, or owe a reply: no QUIT is due */
     bool mute;   /* a reply that never comes is owed */
     bool open;   /* counted as open */

@@ -19,6 +19,7 @@ static const enum reply_topic class_topics[MAILBOX_CLASS_COUNT] = {
     [MAILBOX_ABANDONED] = SAY_ABANDONED};
 
 static const char bare_550[] = "550 Requested action not taken";
+static const char screened_450[] = "450 4.3.2 Service currently unavailable";
 static const char verifying_450[] =
     "450 4.1.1 <$r>: Recipient address rejected: unverified address: "
     "Address verification in progress";
@@ -41,6 +42,12 @@ static void decorate(struct text *out, enum reply_play play, const char *reply)
     text_put(out, "to the end");
 }
 
+static void count_refused(struct smtp_peer *peer)
+{
+    peer->worker->counters->recipients_refused++;
+    peer->worker->board->host_counters[peer->host].refused++;
+}
+
 static void answer_text(struct smtp_peer *peer, const char *reply)
 {
     struct lab_counters *counters = peer->worker->counters;
@@ -51,7 +58,7 @@ static void answer_text(struct smtp_peer *peer, const char *reply)
     else if (reply[0] == '4')
         counters->recipients_deferred++;
     else
-        counters->recipients_refused++;
+        count_refused(peer);
     if (reply[0] != '2' && /* servers count what they put off too */
         ++peer->rejects > peer->worker->world->lanes[peer_host(peer)->lane].caps.rejects)
         worker_break(peer->worker, peer->host, BREAK_REJECTS);
@@ -118,6 +125,13 @@ static bool fault_strikes(struct smtp_peer *peer, const struct lab_mailbox *mail
     return true;
 }
 
+static void answer_bare(struct smtp_peer *peer)
+{
+    const char *refusal = peer_play(peer)->refusal;
+
+    answer_text(peer, refusal != NULL ? refusal : bare_550);
+}
+
 static void answer_by_class(struct smtp_peer *peer, enum mailbox_class class, const char *recipient)
 {
     enum recipient_play play = peer_play(peer)->recipient;
@@ -125,7 +139,10 @@ static void answer_by_class(struct smtp_peer *peer, enum mailbox_class class, co
     if (play == RECIPIENT_FORWARDS && class == MAILBOX_KNOWN)
         answer_text(peer, "251 2.1.5 User not local; will forward");
     else if (play == RECIPIENT_BARE && class == MAILBOX_UNKNOWN)
-        answer_text(peer, bare_550);
+        answer_bare(peer);
+    else if (play == RECIPIENT_HARVEST && class == MAILBOX_UNKNOWN &&
+             peer->worker->board->host_counters[peer->host].refused >= HARVEST_MAX)
+        answer(peer, SAY_ACCEPTED, recipient);
     else
         answer(peer, class_topics[class], recipient);
 }
@@ -136,6 +153,7 @@ static void answer_by_play(struct smtp_peer *peer, enum mailbox_class class, con
     case RECIPIENT_TRUTHFUL:
     case RECIPIENT_FORWARDS:
     case RECIPIENT_BARE:
+    case RECIPIENT_HARVEST:
         answer_by_class(peer, class, recipient);
         return;
     case RECIPIENT_ANYBODY:
@@ -172,7 +190,13 @@ static void answer_by_play(struct smtp_peer *peer, enum mailbox_class class, con
         answer(peer, SAY_RELAY_DENIED, recipient);
         return;
     case RECIPIENT_BARE_ALL:
-        answer_text(peer, bare_550);
+        answer_bare(peer);
+        return;
+    case RECIPIENT_SCREENED:
+        if (peer->screened)
+            answer_text(peer, screened_450);
+        else
+            answer_by_class(peer, class, recipient);
         return;
     case RECIPIENT_SILENT:
         stall(peer);

@@ -488,6 +488,14 @@ static void on_end(struct stream *stream, enum stream_mode last, bool by_peer)
 static const struct stream_handler handler = {
     .on_line = on_line, .on_sent = on_sent, .on_secure = on_secure, .on_end = on_end};
 
+static bool is_first_session(struct smtp_peer *peer)
+{
+    uint64_t key = 0x66697273u + peer->host * 0x9e3779b97f4a7c15u;
+
+    return memory_age_ms(&peer->worker->memory, peer->worker->board->epoch, key, clock_now_ms()) ==
+           0;
+}
+
 void smtp_peer_start(struct worker *worker, size_t host, int fd)
 {
     struct smtp_peer *peer = mem_new(struct smtp_peer);
@@ -496,6 +504,7 @@ void smtp_peer_start(struct worker *worker, size_t host, int fd)
     peer->host = (uint32_t)host;
     peer->open = true;
     peer->needed_answer = true; /* the greeting counts as a turn */
+    peer->screened = is_first_session(peer);
     text_init(&peer->stream.out, STREAM_OUT_MAX);
     worker_opened(worker, host);
     peer_greet(peer);

@@ -175,6 +175,29 @@ const struct verdict_case verdict_cases[] = {
      .attempts = 1,
      .attempt = {ANSWERED(RCPT, REJECTED_UNCLEAR, 550)},
      .control = CONTROL_REFUSED_ALIKE},
+    {.label = "5.5.0 unavailable, postmaster fine",
+     .rule = "R16",
+     .reason = REASON_MAILBOX_NOT_FOUND,
+     .mx = MX_FOUND,
+     .attempts = 1,
+     .attempt = {ANSWERED(RCPT, MAILBOX_NOT_FOUND, 550)},
+     .enhanced = {5, 5, 0},
+     .control = CONTROL_CLEAR},
+    {.label = "5.5.0 unavailable, postmaster too",
+     .rule = "R23b",
+     .reason = REASON_REJECTED_UNCLEAR,
+     .mx = MX_FOUND,
+     .attempts = 1,
+     .attempt = {ANSWERED(RCPT, MAILBOX_NOT_FOUND, 550)},
+     .enhanced = {5, 5, 0},
+     .control = CONTROL_REFUSED_ALIKE},
+    {.label = "5.5.0 unavailable, postmaster not asked",
+     .rule = "R23b",
+     .reason = REASON_REJECTED_UNCLEAR,
+     .mx = MX_FOUND,
+     .attempts = 1,
+     .attempt = {ANSWERED(RCPT, MAILBOX_NOT_FOUND, 550)},
+     .enhanced = {5, 5, 0}},
     {.label = "disabled",
      .rule = "R17",
      .reason = REASON_MAILBOX_DISABLED,
@@ -357,8 +380,11 @@ struct verdict_input verdict_case_input(const struct verdict_case *row, struct v
              row->domain != NULL ? row->domain : "corp.test");
     memcpy(smtp->attempts, row->attempt, sizeof(smtp->attempts));
     memcpy(smtp->recipient.enhanced, row->enhanced, sizeof(row->enhanced));
-    if (row->attempts > 0)
-        smtp->recipient.code = row->attempt[verdict_deciding_attempt(smtp)].code;
+    if (row->attempts > 0) {
+        const struct smtp_attempt *deciding = &row->attempt[verdict_deciding_attempt(smtp)];
+        smtp->recipient.code = deciding->code;
+        smtp->recipient.class = deciding->class;
+    }
     return (struct verdict_input){
         .address = &parts->address,
         .provider_syntax = row->hard ? PROVIDER_SYNTAX_HARD : PROVIDER_SYNTAX_OK,
