@@ -137,6 +137,7 @@ static const struct reply_case rule_cases[] = {
     {RCPT, 550, "Access denied", REPLY_PROBE_BLOCKED, "C59"},
 
     {RCPT, 550, "5.1.1 Unrouteable address", REPLY_MAILBOX_NOT_FOUND, "C60"},
+    {RCPT, 550, "Unrouteable address", REPLY_MAILBOX_NOT_FOUND, "C60"},
     {RCPT, 554, "5.7.1 <" RECIPIENT ">: Relay access denied", REPLY_RELAY_DENIED, "C61"},
     {RCPT, 553, "sorry, that domain isn't in my list of allowed rcpthosts", REPLY_RELAY_DENIED,
      "C62"},
@@ -182,6 +183,8 @@ static const struct reply_case rule_cases[] = {
     {RCPT, 550, "5.1.8 no", REPLY_SENDER_REJECTED, "C106"},
     {RCPT, 550, "5.2.1 no", REPLY_MAILBOX_DISABLED, "C107"},
     {RCPT, 452, "4.2.2 no", REPLY_MAILBOX_FULL, "C108"},
+    {RCPT, 524, "5.2.4 Mailing list expansion problem: <" RECIPIENT ">", REPLY_MAILBOX_NOT_FOUND,
+     "C151"},
     {RCPT, 550, "5.7.2 no", REPLY_MAILBOX_RESTRICTED, "C109"},
     {GREETING, 521, "5.3.2 no", REPLY_HOST_NO_MAIL, "C110"},
     {RCPT, 550, "5.3.5 no", REPLY_TEMPORARY_FAILURE, "C111"},
