@@ -87,12 +87,50 @@ POSTFIX = [
         "smtp.attempts.0.reply_class": "probe_blocked", "smtp.decoy": None, "action": "review"}),
 ]
 
+EXIM = [
+    ("alice@exim.test", "deliverable", "mailbox_accepted", {
+        **reply(250, None, "accepted", "^Accepted$"), **decoy(550, "mailbox_not_found"), **tls("trusted"),
+        "smtp.software": "exim", "rule": "R26"}),
+    ("nobody@exim.test", "undeliverable", "mailbox_not_found",
+     reply(550, None, "mailbox_not_found", "Unrouteable address")),
+    ("full@exim.test", "risky", "mailbox_full", reply(550, None, "mailbox_full", "Mailbox is full")),
+    ("anyone@exim-catch-all.test", "risky", "catch_all", {"flags.catch_all": True}),
+    ("any@foreign-exim.test", "undeliverable", "relay_denied", reply(550, None, "relay_denied", "relay not permitted")),
+    # the reply quotes another server's: its second line begins with another code
+    ("alice@exim-callout.test", "deliverable", "mailbox_accepted", {}),
+    ("nobody@exim-callout.test", "undeliverable", "mailbox_not_found",
+     reply(550, "5.1.1", "mailbox_not_found", "Callout verification failed")),
+]
+
+OPENSMTPD = [
+    # STARTTLS is offered and never works: again, in clear
+    ("alice@opensmtpd.test", "deliverable", "mailbox_accepted", {
+        **reply(250, "2.1.5", "accepted", "Recipient ok"), "smtp.software": "opensmtpd",
+        "smtp.tls.findings": has("handshake_failed")}),
+    ("nobody@opensmtpd.test", "undeliverable", "mailbox_not_found", {"smtp.recipient.code": {524, 550}}),
+    ("full@opensmtpd.test", "risky", "mailbox_full", reply(552, "5.2.2", "mailbox_full")),
+    ("nearly@opensmtpd.test", "risky", "mailbox_full", reply(452, "4.2.2", "mailbox_full")),
+    ("anyone@opensmtpd-catch-all.test", "risky", "catch_all", {"flags.catch_all": True}),
+]
+
+# Two refused recipients in one session, and the server hangs up.
+TWO_ERRORS = [
+    ("alice@two-errors.test", "deliverable", "mailbox_accepted", ACCEPTED),
+    ("nobody@two-errors.test", "undeliverable", "mailbox_not_found", {}),
+    ("stranger@two-errors.test", "undeliverable", "mailbox_not_found", {}),
+]
+
 # Asked once as strangers, and again by a new process when the server has come to know us.
 GREY_FIRST = [
     ("alice@grey.test", "unknown", "greylisted", {
         **reply(450, "4.2.0", "greylisted", "Greylisted, see http://postgrey"), "retryable": True,
         "action": "review", "smtp.decoy": None}),
     ("nobody@grey.test", "undeliverable", "mailbox_not_found", {}),
+    ("alice@exim-grey.test", "unknown", "greylisted", {
+        **reply(451, None, "greylisted", "Greylisted"), "retryable": True, "smtp.decoy": None}),
+    ("alice@verify.test", "unknown", "temporary_failure", {
+        **reply(450, "4.1.1", "temporary_failure", "verification in progress"), "retryable": True}),
+    ("nobody@verify.test", "unknown", "temporary_failure", {"retryable": True}),
     # two-part greeting; its 450 to strangers may be answered by coming again at once
     ("alice@postscreen.test", {"unknown", "deliverable"}, {"greylisted", "temporary_failure", "mailbox_accepted"}, {
         "smtp.address": "127.10.1.16"}),
@@ -100,6 +138,11 @@ GREY_FIRST = [
 GREY_LATER = [
     ("alice@grey.test", "deliverable", "mailbox_accepted", ACCEPTED),
     ("nobody@grey.test", "undeliverable", "mailbox_not_found", {}),
+    # a decoy is new each time: greylisted, or not yet verified
+    ("alice@exim-grey.test", "risky", "accepted_unconfirmed", {"retryable": True}),
+    ("alice@verify.test", "risky", "accepted_unconfirmed", {"retryable": True}),
+    ("nobody@verify.test", "undeliverable", "mailbox_not_found",
+     reply(550, "5.1.1", "mailbox_not_found", "undeliverable address")),
     ("alice@postscreen.test", "deliverable", "mailbox_accepted", ACCEPTED),
 ]
 

@@ -13,7 +13,8 @@ import cases
 from vrfyd import CACHE, Vrfyd
 
 CLIENT = "127.10.9.9"
-GREYLIST_S = 3  # postfix.sh
+GREYLIST_S = 3  # postfix.sh, exim.sh
+SERVERS = ("postfix", "dovecot", "exim", "opensmtpd")
 
 
 class Score:
@@ -115,7 +116,7 @@ def refusals(session):
 def settle():
     """Until the logs have come to rest."""
     sizes = None
-    while sizes != (now := [os.path.getsize(f"{CACHE}/run/{name}.log") for name in ("postfix", "dovecot")]):
+    while sizes != (now := [os.path.getsize(f"{CACHE}/run/{name}.log") for name in SERVERS]):
         sizes = now
         time.sleep(0.3)
 
@@ -126,8 +127,30 @@ def postfix_faults():
     ours = re.compile(re.escape(CLIENT) + "|warning: TLS|fatal:|panic:")
     # the listener that speaks TLS 1.0 only is one handshake that fails
     known = re.compile("^.{16}smtp-old-tls |reject: ")
-    return [line for line in log_of("postfix")
-            if complaint.search(line) and ours.search(line) and not known.search(line)]
+    found = [line for line in log_of("postfix")
+             if complaint.search(line) and ours.search(line) and not known.search(line)]
+    # who bears two errors only says so once, and finds fewer in a session from then on
+    once = [line for line in found if re.match(".{16}two-errors .*too many errors after RCPT", line)][:1]
+    return [line for line in found if line not in once]
+
+
+def exim_faults():
+    complaint = re.compile("synchronization|protocol error|syntax|unrecognized|too many|lost|unexpected|dropped",
+                           re.I)
+    ours = [line for line in log_of("exim") if f"[{CLIENT}]" in line]
+    opened, closed = (sum(words in line for line in ours) for words in ("(TCP/IP connection count", "closed by QUIT"))
+    return [line for line in ours if complaint.search(line)] + (
+        [] if opened == closed else [f"{opened} sessions, {closed} closed by QUIT"])
+
+
+def opensmtpd_faults():
+    """Its own broken TLS is known; each line names a session, the first one of it the client."""
+    lines = log_of("opensmtpd")
+    ours = {line.split()[0] for line in lines if f"address={CLIENT}" in line}
+    complaint = re.compile("failed-command|reason=(?!quit)|invalid|unexpected", re.I)
+    known = re.compile("RCPT TO|tls|io-error", re.I)
+    return [line for line in lines
+            if line.split()[:1] and line.split()[0] in ours and complaint.search(line) and not known.search(line)]
 
 
 def dovecot_faults():
@@ -139,9 +162,11 @@ def dovecot_faults():
 def manners(score):
     settle()
     sessions = postfix_sessions()
-    whole = [session for session in sessions if session["host"] != "smtp-old-tls"]
+    whole = [session for session in sessions if session["host"] not in ("smtp-old-tls", "two-errors")]
     tests = {
         "Postfix has no complaint": postfix_faults(),
+        "Exim has no complaint": exim_faults(),
+        "OpenSMTPD has no complaint": opensmtpd_faults(),
         "Dovecot has no complaint": dovecot_faults(),
         "Knot and Unbound have no complaint": [line for line in log_of("knot") + log_of("unbound")
                                                if re.search("error|warning|fatal", line, re.I)],
@@ -149,7 +174,8 @@ def manners(score):
         "no DATA, AUTH, VRFY or unknown command": [
             str(session) for session in sessions if {"data", "bdat", "auth", "vrfy", "expn", "unknown"} & set(session)],
         "no session met Postfix' error limits": [str(session) for session in sessions if refusals(session) >= 10],
-        "the logs were read": [] if len(sessions) > 20 else [f"only {len(sessions)} sessions seen"],
+        "the logs were read": ([] if len(sessions) > 20 else [f"only {len(sessions)} sessions seen"]) + [
+            f"{name} has not heard of us" for name in SERVERS if not any(CLIENT in line for line in log_of(name))],
     }
     for name, faults in tests.items():
         score.add("manners: " + name, faults[:5])
@@ -236,6 +262,9 @@ def every_group(score, vrfyd):
     ask(score, vrfyd, "greylisting, first", cases.GREY_FIRST)
     stranger_until = time.monotonic() + GREYLIST_S + 1
     ask(score, vrfyd, "postfix", cases.POSTFIX)
+    ask(score, vrfyd, "postfix, two errors", cases.TWO_ERRORS)
+    ask(score, vrfyd, "exim", cases.EXIM)
+    ask(score, vrfyd, "opensmtpd", cases.OPENSMTPD)
     ask(score, vrfyd, "dovecot", cases.DOVECOT)
     ask(score, vrfyd, "dns", cases.DNS)
     if score.wants("strangers"):

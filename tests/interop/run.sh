@@ -13,7 +13,7 @@ exec 8>"$cache/run.lock"
 flock 8
 started=$SECONDS
 "$interop/certificates.sh"
-for name in knot postfix dovecot; do
+for name in knot postfix dovecot exim opensmtpd; do
     (about_server $name && "$interop/layer.sh" "${packages[@]}" >/dev/null) || fail "$name cannot be installed"
 done
 echo "servers are installed ($((SECONDS - started)) s)"

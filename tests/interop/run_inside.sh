@@ -3,7 +3,7 @@
 . "$(dirname "$0")/common.sh"
 
 ip link set lo up
-for name in knot unbound dovecot postfix; do
+for name in knot unbound dovecot exim opensmtpd postfix; do
     started=${EPOCHREALTIME/./}
     mkdir -p "$cache/run"
     log=$cache/run/$name.log

@@ -1,11 +1,11 @@
 #!/bin/bash
-# server.sh knot|unbound|postfix|dovecot - run one real server in the foreground on its 127.10.x.y addresses,
+# server.sh knot|unbound|postfix|dovecot|exim|opensmtpd - run one real server in the foreground on its 127.10.x.y addresses,
 # on a throw-away machine of its own; Ctrl-C ends it. Its log comes out here. unbound needs knot's keys: start
 # knot first. What it is made to answer stands in servers/NAME.sh.
 . "$(dirname "$0")/common.sh"
 
 name=${1:-}
-[ -e "$interop/servers/$name.sh" ] || die "usage: server.sh knot|unbound|postfix|dovecot"
+[ -e "$interop/servers/$name.sh" ] || die "usage: server.sh knot|unbound|postfix|dovecot|exim|opensmtpd"
 reason=$(machines_impossible)
 [ -z "$reason" ] || die "$reason"
 

@@ -1,6 +1,7 @@
 # postfix.sh - Postfix as mail exchanger of many domains, one behaviour each, on several listeners:
 #   .1 good certificate   .11 expired   .12 self-signed   .13 wrong host   .14 no STARTTLS   .15 STARTTLS demanded
 #   .16 postscreen, which greets in two steps   .18 refuses us in its greeting   .19 TLS 1.0 only   .20 incomplete chain
+#   .21 hangs up after two errors   .22 asks Exim before it answers for a recipient
 
 packages=(postfix postgrey)
 
@@ -18,7 +19,7 @@ with_certificate() {
 
 configure() {
     local listeners="smtp-expired smtp-self-signed smtp-wrong-host smtp-no-tls smtp-must-tls postscreen
-        smtp-old-tls smtp-incomplete"
+        smtp-old-tls smtp-incomplete two-errors exim-callout"
     local domains="expired self-signed wrong-host clear optional incomplete full-chain untrusted guess no-imap
         implicit mx-alias alias dead-first half-dangling loopback-first six many big xn--bcher-kva any.wild
         secure child.secure open.secure"
@@ -60,6 +61,10 @@ local_recipient_maps =
 virtual_mailbox_domains = texthash:$conf/domains
 virtual_mailbox_maps = texthash:$conf/mailboxes
 virtual_transport = discard:
+relay_domains = verify.test
+transport_maps = inline:{verify.test=smtp:[$smtp_net.2]:$port_smtp}
+# says 450 at once and asks meanwhile (default: waits for up to nine seconds)
+address_verify_poll_count = 1
 smtpd_helo_required = yes
 disable_vrfy_command = yes
 smtputf8_enable = yes
@@ -99,6 +104,9 @@ M
         listener 19 smtp-old-tls smtpd_tls_protocols=TLSv1 tls_medium_cipherlist=DEFAULT:@SECLEVEL=0 \
             smtpd_tls_ciphers=medium
         with_certificate 20 smtp-incomplete incomplete
+        listener 21 two-errors smtpd_hard_error_limit=2
+        listener 22 verify unverified_recipient_reject_code=550 \
+            smtpd_recipient_restrictions=reject_unauth_destination,reject_unverified_recipient
         cat <<'M'
 smtpd     pass  - - n - - smtpd
 dnsblog   unix  - - n - 0 dnsblog

@@ -37,7 +37,12 @@ temporary   MX 10 mx.good
 foreign     MX 10 mx.good
 $(mail_at 11 smtp-expired; mail_at 12 smtp-self-signed; mail_at 13 smtp-wrong-host; mail_at 14 smtp-no-tls
     mail_at 15 smtp-must-tls; mail_at 16 postscreen; mail_at 18 blocks; mail_at 19 smtp-old-tls
-    mail_at 20 smtp-incomplete)
+    mail_at 20 smtp-incomplete; mail_at 21 two-errors; mail_at 22 verify)
+
+; other servers
+$(mail_at 2 exim; mail_at 2 exim-catch-all; mail_at 2 exim-grey; mail_at 2 exim-callout)
+foreign-exim MX 10 exim.lab
+$(mail_at 3 opensmtpd; mail_at 3 opensmtpd-catch-all)
 
 ; what dovecot shows
 $(mailbox_at 2 expired; mailbox_at 3 self-signed; mailbox_at 4 wrong-host; mailbox_at 5 clear
