@@ -20,7 +20,7 @@ from bench_service import Failure, Lab, Service, World, fresh, run_batches, unti
 NOBODY, SOMEBODY = "nobody0", "jane.doe"
 SESSION_RECIPIENTS, CONCURRENCY, HANDSHAKE_S = 20, 200, 2
 FLAGS = {"loops": 1, "interactive-reserve": 0, "lane-unknown-per-hour": 1000000, "connections-max": 200,
-         "lane-rejects-per-session": 100, "lane-recipients-per-session": 100, "check-budget-ms": 600000}
+         "lane-rejects-per-session": 100, "lane-recipients-per-session": 100, "check-budget-ms": 600000, "checks-max": 100000}
 
 
 class Scene:
