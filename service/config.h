@@ -101,7 +101,7 @@ struct config {
 
     /* files and logs */
     char *data_dir;
-    char *policies_file, *lists_dir;  /* operator's own; "" = none */
+    char *policies_file, *lists_dir, *reply_rules; /* operator's own; "" = none */
     char *allow_list, *suppress_list; /* files: addresses, domains, *.wildcards; "" = none */
     enum config_log_format log_format;
     char *log_level; /* error, warn, info, debug */

@@ -75,6 +75,7 @@ const struct setting settings[] = {
     TEXT(data_dir, "", "where keys and secrets are kept; empty: $STATE_DIRECTORY, else /var/lib/vrfyd for root, else ~/.local/state/vrfyd"),
     TEXT(policies_file, "", "JSON file of your own policies, in the shape of GET /v1/policies"),
     TEXT(lists_dir, "", "lists of your own, added to the built-in ones"),
+    TEXT(reply_rules, "", "file of rules of your own for what servers say, read before the built-in ones; service/README.md says how"),
     TEXT(allow_list, "", "file of addresses, domains and *.wildcards that are always accepted"),
     TEXT(suppress_list, "", "file of addresses, domains and *.wildcards that are never probed"),
     CHOICE(log_format, "text", "text|json", "form of the log lines on stderr"),

@@ -2,10 +2,16 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "probes/lists/list_text.h"
 #include "probes/lists/lists.h"
 #include "probes/lists/operator_list.h"
+#include "probes/smtp/reply_rules.h"
 
+enum { REPLY_RULES_OCTETS_MAX = 1 << 20 };
 enum { RETIRED_MAX = 256 }; /* reloads in a process's life whose old lists readers may still hold */
 
 static _Atomic(struct operator_list *) allowed, suppressed;
@@ -30,11 +36,41 @@ static bool load_file(const char *path, struct operator_list **list, char *error
     return *list != NULL;
 }
 
+/* The rules in force are kept for good, so the same text is not installed again. */
+static bool load_reply_rules(const char *path, char *error, size_t error_size)
+{
+    static char *in_force;
+    static size_t in_force_length;
+    char why[160];
+    size_t length;
+
+    if (path[0] == '\0')
+        return true;
+    char *text = list_read_file(path, REPLY_RULES_OCTETS_MAX, &length, error, error_size);
+    if (text == NULL)
+        return false;
+    if (in_force != NULL && length == in_force_length && memcmp(text, in_force, length) == 0) {
+        free(text);
+        return true;
+    }
+    if (!reply_rules_add(text, length, why, sizeof(why))) {
+        snprintf(error, error_size, "reply_rules %.200s: %s", path, why);
+        free(text);
+        return false;
+    }
+    free(in_force);
+    in_force = text;
+    in_force_length = length;
+    return true;
+}
+
 bool operator_load(const struct config *config, char *error, size_t error_size)
 {
     struct operator_list *allow = NULL, *suppress = NULL;
 
     if (config->lists_dir[0] != '\0' && !lists_reload(config->lists_dir, error, error_size))
+        return false;
+    if (!load_reply_rules(config->reply_rules, error, error_size))
         return false;
     if (!load_file(config->allow_list, &allow, error, error_size) ||
         !load_file(config->suppress_list, &suppress, error, error_size)) {

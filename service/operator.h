@@ -8,8 +8,8 @@
 #include "probes/address/address.h"
 #include "service/config.h"
 
-/* Reads lists_dir, allow_list and suppress_list. False with a sentence in `error`; then the
- * lists that were in force stay. */
+/* Reads lists_dir, reply_rules, allow_list and suppress_list. False with a sentence in `error`;
+ * then the lists that were in force stay. */
 bool operator_load(const struct config *config, char *error, size_t error_size);
 void operator_unload(void); /* no reader left */
 

@@ -327,7 +327,7 @@ static bool parse_name(struct parser *parser, char fields[FIELD_COUNT][FIELD_MAX
 {
     const char *id = fields[FIELD_ID], *provider = fields[FIELD_PROVIDER];
 
-    if (id[0] != 'C' || strlen(id) >= sizeof(rule->id) ||
+    if ((id[0] != 'C' && id[0] != 'U') || strlen(id) >= sizeof(rule->id) ||
         strlen(provider) >= sizeof(rule->provider))
         return fail(parser, "bad rule id or provider");
     for (size_t i = 0; i < parser->rules->count; i++) {

@@ -130,23 +130,43 @@ class Clients(LabCase):
 class Reload(LabCase):
     @classmethod
     def world(cls):
-        return World().domain("plain.test", "accept-known", "jane.doe", "john.doe")
+        return (World().domain("plain.test", "accept-known", "jane.doe", "john.doe")
+                .domain("odd.test", "bare-550", "jane.doe"))
 
     @classmethod
     def prepare(cls):
         cls.suppress = os.path.join(cls.directory, "suppress.txt")
+        cls.rules = os.path.join(cls.directory, "rules.txt")
         cls.write("# nobody\n")
-        return "--suppress-list", cls.suppress
+        cls.write_rules("# none\n")
+        return "--suppress-list", cls.suppress, "--reply-rules", cls.rules
 
     @classmethod
     def write(cls, text):
         with open(cls.suppress, "w", encoding="utf-8") as file:
             file.write(text)
 
+    @classmethod
+    def write_rules(cls, text):
+        with open(cls.rules, "w", encoding="utf-8") as file:
+            file.write(text)
+
     def hang_up(self, event):
         before = self.service.log_text().count(event)
         self.service.process.send_signal(signal.SIGHUP)
         self.assertTrue(settle(lambda: self.service.log_text().count(event) > before), f"no {event} in the log")
+
+    def test_reply_rules_are_read_again(self):
+        self.assertVerdict(self.client.verify("nobody1@odd.test"), "undeliverable", "mailbox_not_found")
+        self.write_rules("# ours\nU1 rcpt - 550 - mailbox_disabled : requested action not taken\n")
+        self.hang_up("lists_reloaded")
+        verdict = self.client.verify("nobody2@odd.test")
+        self.assertVerdict(verdict, "undeliverable", "mailbox_disabled")
+        self.assertEqual(verdict["smtp"]["recipient"]["rule"], "U1")
+        self.write_rules("U1 rcpt - 550 - no_such_class\n")
+        self.hang_up("lists_not_reloaded")
+        self.assertIn("rules.txt: line 1", self.service.log_text())
+        self.assertVerdict(self.client.verify("nobody3@odd.test"), "undeliverable", "mailbox_disabled")
 
     def test_lists_are_read_again(self):
         self.assertVerdict(self.client.verify("jane.doe@plain.test"), "deliverable", "mailbox_accepted")
