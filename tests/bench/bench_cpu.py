@@ -110,7 +110,7 @@ def single(options):
 def sessions(options):
     ours = yardstick = 0
     for _ in range(options.rounds):
-        with Scene(options, "cpu", "accept-known", options.domains // 10) as scene:
+        with Scene(options, "cpu", "accept-known", options.domains // 20) as scene:
             yardstick = max(yardstick, scene.yardstick(SESSION_RECIPIENTS))
             ours = max(ours, scene.ask([f"nobody{number}" for number in range(SESSION_RECIPIENTS)], "undeliverable"))
     show(f"{SESSION_RECIPIENTS} addresses a session", ours, yardstick, "at least 30000 a second")
