@@ -25,9 +25,9 @@ struct smtp_peer {
     bool secure, smtputf8;
     bool quit, said_421;
     bool screened; /* the first session of us, where it matters */
-    bool broken; /* we broke the protocol, or owe a reply: no QUIT is due */
-    bool mute;   /* a reply that never comes is owed */
-    bool open;   /* counted as open */
+    bool broken;   /* we broke the protocol, or owe a reply: no QUIT is due */
+    bool mute;     /* a reply that never comes is owed */
+    bool open;     /* counted as open */
 };
 
 const struct lab_host *peer_host(const struct smtp_peer *peer);
