@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "probes/base/clock.h"
 #include "probes/base/mem.h"
@@ -11,6 +12,7 @@ enum {
     WAKES_MAX = 8,
     MAIL_TURN_MS = 3,          /* so long a turn delivers mail */
     MAIL_BURST = 8,            /* between two looks at the clock */
+    HEAVY_PER_TURN = 8,        /* at about 0.3 ms each */
     LATE_STEPS = 64,           /* of a millisecond; the last holds all beyond */
     LATE_REMEMBERED = 1 << 17, /* calls; then all counts are halved */
 };
@@ -23,7 +25,10 @@ struct loop {
     ev_prepare turn_end;
     struct loop *wakes[WAKES_MAX]; /* loops that got mail from this turn and may not know yet */
     unsigned wake_count;
-    uint64_t now_ms, turns;
+    ev_idle heavy_turn;       /* while somebody waits */
+    struct loop_heavy *heavy; /* who waits, in order */
+    unsigned heavy_left;      /* of this turn */
+    uint64_t now_ms;
     _Atomic(struct loop_mail *) inbox;  /* newest first; reversed on delivery */
     struct loop_mail *mail, *mail_last; /* taken from the inbox, oldest first */
     struct loop_mail *later, **later_tail;
@@ -101,7 +106,22 @@ static void on_turn(struct ev_loop *ev, ev_check *turn, int events)
     (void)ev;
     (void)events;
     loop->now_ms = clock_now_ms();
-    loop->turns++;
+    loop->heavy_left = HEAVY_PER_TURN;
+}
+
+static void on_heavy_turn(struct ev_loop *ev, ev_idle *turn, int events)
+{
+    struct loop *loop = turn->data;
+
+    (void)ev;
+    (void)events;
+    while (loop->heavy != NULL && loop->heavy_left > 0) {
+        struct loop_heavy *first = loop->heavy;
+
+        loop->heavy_left--;
+        loop_heavy_stop(first);
+        first->fn(first->context);
+    }
 }
 
 static void wake(struct loop *loop) { ev_async_send(loop->ev, &loop->wake); }
@@ -137,6 +157,9 @@ struct loop *loop_new(void)
     ev_set_priority(&loop->turn, EV_MAXPRI); /* before every other callback of the turn */
     loop->turn.data = loop;
     ev_check_start(loop->ev, &loop->turn);
+    ev_idle_init(&loop->heavy_turn, on_heavy_turn);
+    ev_set_priority(&loop->heavy_turn, EV_MAXPRI); /* in every turn, however busy */
+    loop->heavy_turn.data = loop;
     ev_prepare_init(&loop->turn_end, on_turn_end);
     loop->turn_end.data = loop;
     ev_prepare_start(loop->ev, &loop->turn_end);
@@ -149,6 +172,7 @@ void loop_free(struct loop **loop)
         return;
     ev_async_stop((*loop)->ev, &(*loop)->wake);
     ev_check_stop((*loop)->ev, &(*loop)->turn);
+    ev_idle_stop((*loop)->ev, &(*loop)->heavy_turn);
     ev_prepare_stop((*loop)->ev, &(*loop)->turn_end);
     ev_loop_destroy((*loop)->ev);
     free(*loop);
@@ -176,8 +200,6 @@ void loop_stop(struct loop *loop)
 }
 
 uint64_t loop_now_ms(const struct loop *loop) { return loop->now_ms; }
-
-uint64_t loop_turn(const struct loop *loop) { return loop->turns; }
 
 /* --- timers ------------------------------------------------------------------------- */
 
@@ -292,6 +314,37 @@ void loop_io_stop(struct loop_io *io)
 {
     if (io->loop != NULL)
         ev_io_stop(io->loop->ev, &io->watcher);
+}
+
+bool loop_heavy_take(struct loop *loop)
+{
+    if (loop->heavy != NULL || loop->heavy_left == 0)
+        return false;
+    loop->heavy_left--;
+    return true;
+}
+
+void loop_heavy_wait(struct loop_heavy *heavy, struct loop *loop, enum loop_heavy_place place,
+                     loop_heavy_fn *fn, void *context)
+{
+    heavy->fn = fn;
+    heavy->context = context;
+    heavy->loop = loop;
+    if (place == LOOP_HEAVY_FIRST)
+        DL_PREPEND(loop->heavy, heavy);
+    else
+        DL_APPEND(loop->heavy, heavy);
+    ev_idle_start(loop->ev, &loop->heavy_turn);
+}
+
+void loop_heavy_stop(struct loop_heavy *heavy)
+{
+    if (heavy->prev == NULL)
+        return;
+    DL_DELETE(heavy->loop->heavy, heavy);
+    heavy->prev = NULL;
+    if (heavy->loop->heavy == NULL)
+        ev_idle_stop(heavy->loop->ev, &heavy->loop->heavy_turn);
 }
 
 /* True: the first in there. Only that one has to wake, the inbox carries the rest. */

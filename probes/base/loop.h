@@ -22,8 +22,6 @@ void loop_stop(struct loop *loop);
 
 /* Monotonic time as of this turn of the loop (clock_now_ms read once a turn). */
 uint64_t loop_now_ms(const struct loop *loop);
-/* Turns made so far: for work that is rationed by the turn. */
-uint64_t loop_turn(const struct loop *loop);
 
 /* --- timers ------------------------------------------------------------- */
 
@@ -59,6 +57,31 @@ struct loop_io {
 void loop_io_init(struct loop_io *io, struct loop *loop, int fd, loop_io_fn *fn, void *context);
 void loop_io_want(struct loop_io *io, bool readable, bool writable); /* both false = stop */
 void loop_io_stop(struct loop_io *io); /* before close(2); a stopped or zeroed one is fine */
+
+/* --- heavy work: a few pieces a turn, so that timers stay punctual ---------- */
+
+typedef void loop_heavy_fn(void *context);
+
+/* Embedded in whoever waits for his turn. Zeroed is not waiting. */
+struct loop_heavy {
+    struct loop_heavy *prev, *next; /* prev is NULL for who does not wait */
+    loop_heavy_fn *fn;
+    void *context;
+    struct loop *loop;
+};
+
+enum loop_heavy_place {
+    LOOP_HEAVY_LAST, /* first come, first served */
+    LOOP_HEAVY_FIRST /* for who has begun and holds memory until he has done */
+};
+
+/* True: go on at once, this turn has room and nobody waits. */
+bool loop_heavy_take(struct loop *loop);
+/* Calls `fn` in a turn that has room for it; the loop does not sleep until then. A descriptor
+ * should not be watched meanwhile: it would be looked at in every turn. */
+void loop_heavy_wait(struct loop_heavy *heavy, struct loop *loop, enum loop_heavy_place place,
+                     loop_heavy_fn *fn, void *context);
+void loop_heavy_stop(struct loop_heavy *heavy); /* one that does not wait is fine */
 
 /* --- mail: work that travels to its owner -------------------------------- */
 

@@ -57,9 +57,9 @@ struct conn {
     uint32_t partial_length, partial_capacity;
     char *output; /* not yet taken by the kernel; NULL when there is nothing */
     uint32_t output_length;
-    struct socks *socks; /* until the proxy has connected us; else NULL */
-    struct tls_client *tls_client;
-    struct tls_session *tls; /* NULL: in clear */
+    struct socks *socks;         /* until the proxy has connected us; else NULL */
+    struct tls_session *tls;     /* NULL: in clear */
+    struct loop_heavy handshake; /* waits for its next step */
     const struct conn_handler *handler;
     void *context;
 };
@@ -86,6 +86,7 @@ static void stop_watching(struct conn *conn)
 {
     loop_io_stop(&conn->io);
     loop_timer_stop(&conn->timer);
+    loop_heavy_stop(&conn->handshake);
 }
 
 /* False: the owner closed the connection; it must not be touched once nothing is busy. */
@@ -372,7 +373,6 @@ void conn_start_tls(struct conn *conn, struct tls_client *client, const char *se
 {
     if (conn->state != STATE_OPEN || conn->tls != NULL)
         return;
-    conn->tls_client = client;
     conn->tls = tls_session_new(client, conn->fd, server_name, legacy);
     if (octets_waiting(conn)) {
         tls_failed(conn, finding_of_waiting(conn));
@@ -385,8 +385,6 @@ void conn_start_tls(struct conn *conn, struct tls_client *client, const char *se
 
 static void shake_hands(struct conn *conn)
 {
-    if (!tls_client_take_step(conn->tls_client, loop_turn(conn->io.loop)))
-        return; /* the descriptor stays ready: next turn */
     if (conn->state == STATE_HELLO && octets_waiting(conn)) {
         tls_failed(conn, finding_of_waiting(conn));
         tell(conn, CONN_TLS_FAILED);
@@ -416,6 +414,28 @@ static void shake_hands(struct conn *conn)
         tell(conn, CONN_TLS_FAILED);
         break;
     }
+}
+
+static void on_handshake_turn(void *context)
+{
+    struct conn *conn = context;
+
+    enter(conn);
+    shake_hands(conn);
+    leave(conn);
+}
+
+/* A step takes as long as ten probes in clear. Who has said hello holds 40 KB and goes first. */
+static void shake_hands_in_turn(struct conn *conn)
+{
+    if (loop_heavy_take(conn->io.loop)) {
+        shake_hands(conn);
+        return;
+    }
+    loop_io_stop(&conn->io);
+    loop_heavy_wait(&conn->handshake, conn->io.loop,
+                    conn->state == STATE_HELLO ? LOOP_HEAVY_LAST : LOOP_HEAVY_FIRST,
+                    on_handshake_turn, conn);
 }
 
 const struct tls_facts *conn_tls_facts(const struct conn *conn)
@@ -544,7 +564,7 @@ static void on_io(void *context, bool readable, bool writable)
         break;
     case STATE_HELLO:
     case STATE_HANDSHAKE:
-        shake_hands(conn);
+        shake_hands_in_turn(conn);
         break;
     case STATE_OPEN:
         if (writable) {

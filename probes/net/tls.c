@@ -14,9 +14,8 @@
 #include "probes/net/tls_internal.h"
 
 enum {
-    HANDSHAKE_STEPS_PER_TURN = 8, /* at ~0.3 ms each: timers of the loop stay punctual */
-    SESSION_LIFETIME_S = 86400,   /* facts older than a day are asked for again */
-    SESSION_KEY_SIZE = 258        /* 'n' or 'l', the name, NUL */
+    SESSION_LIFETIME_S = 86400, /* facts older than a day are asked for again */
+    SESSION_KEY_SIZE = 258      /* 'n' or 'l', the name, NUL */
 };
 
 /* One resumable session and what was known of the certificate when it was made: a resumed
@@ -37,8 +36,6 @@ struct tls_client {
     unsigned anchors;
     struct saved_session *sessions;
     unsigned sessions_max;
-    uint64_t turn;
-    unsigned steps; /* handshake steps in this turn */
 };
 
 /* Where distributions keep the bundle; the first that can be read is taken. */
@@ -168,15 +165,6 @@ unsigned tls_client_anchors(const struct tls_client *client) { return client->an
 SSL_CTX *tls_client_context(struct tls_client *client, bool legacy)
 {
     return legacy ? client->legacy : client->normal;
-}
-
-bool tls_client_take_step(struct tls_client *client, uint64_t turn)
-{
-    if (client->turn != turn) {
-        client->turn = turn;
-        client->steps = 0;
-    }
-    return client->steps < HANDSHAKE_STEPS_PER_TURN && ++client->steps > 0;
 }
 
 static bool session_key(char key[SESSION_KEY_SIZE], const char *server_name, bool legacy)

@@ -41,8 +41,6 @@ void tls_session_hooks(SSL_CTX *context, bool keep_tickets);
 /* --- the contexts of one loop (tls.c) -------------------------------------- */
 
 SSL_CTX *tls_client_context(struct tls_client *client, bool legacy);
-/* May one more handshake step run in this turn of the loop? Counts it when true. */
-bool tls_client_take_step(struct tls_client *client, uint64_t turn);
 
 /* Resumption: a session with the facts its certificate gave. */
 void tls_client_remember(struct tls_client *client, const char *server_name, bool legacy,

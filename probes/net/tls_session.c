@@ -12,10 +12,11 @@
 #include "probes/base/mem.h"
 #include "probes/net/tls_internal.h"
 
-enum session_state { SESSION_HANDSHAKE, SESSION_OPEN, SESSION_BROKEN };
+enum session_state { SESSION_NEW, SESSION_HANDSHAKE, SESSION_OPEN, SESSION_BROKEN };
 
 struct tls_session {
-    SSL *ssl;
+    SSL *ssl; /* NULL: new, it takes 10 KB; or broken */
+    int fd;
     struct tls_client *client;
     char *server_name; /* NULL: none */
     bool legacy;
@@ -86,21 +87,27 @@ struct tls_session *tls_session_new(struct tls_client *client, int fd, const cha
 {
     struct tls_session *session = mem_new(struct tls_session);
 
+    session->fd = fd;
     session->client = client;
     session->legacy = legacy;
     session->server_name = mem_copy_text(server_name);
     session->facts.state = TLS_FAILED; /* until the handshake is through */
+    return session;
+}
+
+static void begin(struct tls_session *session)
+{
     ERR_clear_error();
-    session->ssl = SSL_new(tls_client_context(client, legacy));
-    if (session->ssl == NULL || SSL_set_fd(session->ssl, fd) != 1) {
+    session->ssl = SSL_new(tls_client_context(session->client, session->legacy));
+    if (session->ssl == NULL || SSL_set_fd(session->ssl, session->fd) != 1) {
         session->state = SESSION_BROKEN;
-        return session;
+        return;
     }
+    session->state = SESSION_HANDSHAKE;
     SSL_set_app_data(session->ssl, session);
     SSL_set_connect_state(session->ssl);
     set_server_name(session);
     offer_resumption(session);
-    return session;
 }
 
 void tls_session_free(struct tls_session **session, bool notify)
@@ -202,6 +209,8 @@ enum tls_result tls_session_handshake(struct tls_session *session)
     enum tls_result result = TLS_BROKEN;
     int returned;
 
+    if (session->state == SESSION_NEW)
+        begin(session);
     if (session->state != SESSION_BROKEN) {
         ERR_clear_error();
         returned = SSL_do_handshake(session->ssl);

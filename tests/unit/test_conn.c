@@ -735,17 +735,6 @@ static void test_idle_cost(void **state)
     assert_true(each < IDLE_HEAP_MAX);
 }
 
-static void test_handshakes_are_rationed(void **state)
-{
-    unsigned allowed = 0;
-
-    (void)state;
-    for (int i = 0; i < 100; i++)
-        allowed += tls_client_take_step(tls, 1000001);
-    assert_int_equal(allowed, 8);
-    assert_true(tls_client_take_step(tls, 1000002));
-}
-
 static int set_up(void **state)
 {
     const char *error;
@@ -787,7 +776,6 @@ int main(void)
         cmocka_unit_test(test_proxy_down),
         cmocka_unit_test(test_proxy_forbidden_peer),
         cmocka_unit_test(test_idle_cost),
-        cmocka_unit_test(test_handshakes_are_rationed),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
