@@ -7,7 +7,7 @@
 #include "probes/base/mem.h"
 #include "probes/smtp/reply_rules_set.h"
 
-enum { RULE_TEXT_MAX = 16384, FIELD_MAX = 128, PHRASE_TEXT_MAX = 256, ENHANCED_MAX = 999 };
+enum { RULE_TEXT_MAX = 16384, FIELD_MAX = 128, PHRASE_TEXT_MAX = 512, ENHANCED_MAX = 999 };
 
 struct parser {
     struct reply_rules *rules;
@@ -57,7 +57,11 @@ static int add_phrase(struct parser *parser, const char *at, const char *end)
     if (at == end)
         return -1;
     bool open_start = *at == '*', open_end = end[-1] == '*';
-    for (at += open_start, end -= open_end; at < end;) {
+    at += open_start;
+    end -= open_end;
+    if (at < end && memchr(at, '*', (size_t)(end - at)) != NULL)
+        return -1;
+    while (at < end) {
         const char *piece = at;
         while (at < end && *at != ' ')
             at++;
@@ -88,7 +92,7 @@ static bool add_term(struct parser *parser, const char *text, struct term_range 
         const char *next = strchr(phrase, '&');
         int number = add_phrase(parser, phrase, next == NULL ? phrase + strlen(phrase) : next);
         if (number < 0 || term.count == TERM_PHRASES_MAX)
-            return fail(parser, "empty phrase, or too many joined by &");
+            return fail(parser, "empty phrase, a star within one, or too many joined by &");
         term.phrases[term.count++] = (uint16_t)number;
         phrase = next == NULL ? NULL : next + 1;
     }

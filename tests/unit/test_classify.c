@@ -477,9 +477,11 @@ static const struct file_case {
     {"class", "C1 any - 550 - deliverable\n", "line 1: unknown class"},
     {"bracket", "C1 any - 550 - accepted : a (b|c\n", "line 1: bracket without end"},
     {"empty phrase", "C1 any - 550 - accepted : a & | b\n",
-     "line 1: empty phrase, or too many joined by &"},
+     "line 1: empty phrase, a star within one, or too many joined by &"},
+    {"star within", "C1 any - 550 - accepted : black* list\n",
+     "line 1: empty phrase, a star within one, or too many joined by &"},
     {"four joined", "C1 any - 550 - accepted : a1 & b & c & d\n",
-     "line 1: empty phrase, or too many joined by &"},
+     "line 1: empty phrase, a star within one, or too many joined by &"},
 };
 
 static void bad_rule_files_are_refused(void **state)
