@@ -17,9 +17,10 @@ struct phrase {
 
 struct phrases {
     struct phrase list[PHRASES_MAX];
-    size_t count, total_length;
+    size_t count;
     uint8_t class_of[256];
-    size_t classes, states;
+    size_t classes;
+    size_t states;    /* while phrases are added: how many there will be, but for the root */
     uint16_t *next;   /* [state * classes + class] */
     uint16_t *phrase; /* number + 1 of the phrase that ends in this state */
     uint16_t *failure;
@@ -46,20 +47,33 @@ void phrases_free(struct phrases **phrases)
     free(gone);
 }
 
+/* How many octets both begin with. */
+static size_t shared_beginning(const struct phrase *phrase, const char *bytes, size_t length)
+{
+    size_t same = 0;
+
+    while (same < length && same < phrase->length && phrase->bytes[same] == bytes[same])
+        same++;
+    return same;
+}
+
 int phrases_add(struct phrases *phrases, const char *bytes, size_t length)
 {
+    size_t shared = 0; /* octets that have their states already */
+
     if (length == 0)
         return -1;
     for (size_t i = 0; i < phrases->count; i++) {
-        const struct phrase *old = &phrases->list[i];
-        if (old->length == length && memcmp(old->bytes, bytes, length) == 0)
+        size_t same = shared_beginning(&phrases->list[i], bytes, length);
+        if (same == length && phrases->list[i].length == length)
             return (int)i;
+        shared = same > shared ? same : shared;
     }
-    if (phrases->count == PHRASES_MAX || length >= PHRASE_STATES_MAX - phrases->total_length)
+    if (phrases->count == PHRASES_MAX || length - shared >= PHRASE_STATES_MAX - phrases->states)
         return -1;
     phrases->list[phrases->count] =
         (struct phrase){.bytes = mem_copy_bytes(bytes, length), .length = length};
-    phrases->total_length += length;
+    phrases->states += length - shared;
     return (int)phrases->count++;
 }
 
@@ -118,7 +132,7 @@ static void complete(struct phrases *phrases, size_t state, uint16_t *queue, siz
 
 void phrases_seal(struct phrases *phrases)
 {
-    size_t bound = phrases->total_length + 1, queued = 0;
+    size_t bound = phrases->states + 1, queued = 0;
     uint16_t *queue = mem_array(uint16_t, bound);
 
     number_classes(phrases);

@@ -7,13 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PHRASES_MAX = 4096, PHRASE_SET_WORDS = PHRASES_MAX / 64, PHRASE_STATES_MAX = 65535 };
+enum { PHRASES_MAX = 8192, PHRASE_SET_WORDS = PHRASES_MAX / 64, PHRASE_STATES_MAX = 65535 };
 
 struct phrases;
 
 struct phrases *phrases_new(void);
 void phrases_free(struct phrases **phrases);
-/* The phrase's number; the same phrase has one number. -1 = empty, too many, or too long in all. */
+/* The phrase's number; the same phrase has one number. -1 = empty, too many, or too long in all,
+ * where beginnings that phrases share count once. */
 int phrases_add(struct phrases *phrases, const char *bytes, size_t length);
 size_t phrases_count(const struct phrases *phrases);
 /* No phrase can be added after this, and none is found before it. */
