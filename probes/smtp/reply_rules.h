@@ -18,6 +18,8 @@
  *             count (reply_words.h). No phrases = any text
  *   never     phrases that keep the rule from fitting
  *
+ * A line `{name} phrases` names a list for the rules below, where {name} stands for it in brackets.
+ *
  * The first rule that fits decides. */
 #pragma once
 

@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "probes/base/mem.h"
+#include "probes/smtp/reply_rules_lists.h"
 #include "probes/smtp/reply_rules_set.h"
 
-enum { RULE_TEXT_MAX = 16384, FIELD_MAX = 128, PHRASE_TEXT_MAX = 512, ENHANCED_MAX = 999 };
+enum { RULE_TEXT_MAX = 16384, FIELD_MAX = 128, PHRASE_TEXT_MAX = 1024, ENHANCED_MAX = 999 };
 
 struct parser {
     struct reply_rules *rules;
+    struct rule_lists lists;
     size_t line; /* where the rule begins */
     const char *error;
 };
@@ -348,7 +350,7 @@ static bool parse_name(struct parser *parser, char fields[FIELD_COUNT][FIELD_MAX
 static bool parse_rule(struct parser *parser, const char *text, size_t length)
 {
     struct reply_rules *rules = parser->rules;
-    char fields[FIELD_COUNT][FIELD_MAX];
+    char fields[FIELD_COUNT][FIELD_MAX] = {{0}};
     const char *end = text + length, *colon = memchr(text, ':', length), *second = NULL;
 
     if (rules->count == REPLY_RULES_MAX)
@@ -392,20 +394,40 @@ static const char *read_rule(struct parser *parser, const char *at, const char *
     return at;
 }
 
+/* A rule, or a list, as it stands in the file; `filled` is scratch of RULE_TEXT_MAX octets. */
+static bool parse_entry(struct parser *parser, const char *text, size_t length, char *filled)
+{
+    const char *names = text[0] == '{' ? memchr(text, '}', length) : text;
+
+    if (names == NULL)
+        return fail(parser, "bad list");
+    size_t front = (size_t)(names - text); /* a list's own name stays */
+    memcpy(filled, text, front);
+    size_t behind = rule_lists_fill_in(&parser->lists, names, length - front, filled + front,
+                                       RULE_TEXT_MAX - front);
+    if (behind == RULE_TEXT_MAX - front)
+        return fail(parser, "unknown list, or rule too long");
+    if (front == 0)
+        return parse_rule(parser, filled, behind);
+    return rule_lists_define(&parser->lists, filled, front + behind) || fail(parser, "bad list");
+}
+
 static void parse_file(struct parser *parser, const char *text, size_t length)
 {
-    char *joined = mem_zeroed(RULE_TEXT_MAX, 1);
+    char *joined = mem_zeroed(RULE_TEXT_MAX, 1), *filled = mem_zeroed(RULE_TEXT_MAX, 1);
     const char *at = text, *end = text + length;
     size_t lines;
 
     for (parser->line = 1; at < end && parser->error == NULL;) {
         at = read_rule(parser, at, end, joined, &length, &lines);
         if (parser->error == NULL && length != 0 && joined[0] != '#')
-            parse_rule(parser, joined, length);
+            parse_entry(parser, joined, length, filled);
         if (parser->error == NULL)
             parser->line += lines;
     }
+    rule_lists_clear(&parser->lists);
     free(joined);
+    free(filled);
 }
 
 /* From each phrase to the rules that look for it. */

@@ -7,7 +7,7 @@ enum {
     RULE_SET_WORDS = REPLY_RULES_MAX / 64,
     RULE_CODES_MAX = 6,
     RULE_ENHANCED_MAX = 12,
-    RULE_TERMS_MAX = 8192, /* alternatives of all rules together */
+    RULE_TERMS_MAX = 16384, /* alternatives of all rules together */
     TERM_PHRASES_MAX = 3
 };
 

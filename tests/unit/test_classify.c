@@ -491,6 +491,11 @@ static const struct file_case {
      "line 1: empty phrase, a star within one, or too many joined by &"},
     {"star within", "C1 any - 550 - accepted : black* list\n",
      "line 1: empty phrase, a star within one, or too many joined by &"},
+    {"unknown list", "C1 any - 550 - accepted : no {who}\n",
+     "line 1: unknown list, or rule too long"},
+    {"list without end", "{who user\n", "line 1: bad list"},
+    {"list without name", "{} user\n", "line 1: bad list"},
+    {"list of lists unknown", "{who} {whom}\n", "line 1: unknown list, or rule too long"},
     {"four joined", "C1 any - 550 - accepted : a1 & b & c & d\n",
      "line 1: empty phrase, a star within one, or too many joined by &"},
 };
@@ -518,11 +523,18 @@ static const char *match(const struct reply_rules *rules, uint16_t code, const c
 
 static void patterns_mean_what_the_header_says(void **state)
 {
-    static const char file[] = "# one of each\n"
-                               "C1 rcpt - 550 - accepted : full & box : not really\n"
-                               "C2 rcpt - 550 - accepted : pre* | *fix | *mid* | (one|two [or])\n"
-                               "     | <edge> alone <edge>\n"
-                               "C3 rcpt - 551-553,560 - accepted\n";
+    static const char file[] =
+        "# one of each\n"
+        "C1 rcpt - 550 - accepted : full & box : not really\n"
+        "C2 rcpt - 550 - accepted : pre* | *fix | *mid* | (one|two [or])\n"
+        "     | <edge> alone <edge>\n"
+        "C3 rcpt - 551-553,560 - accepted\n"
+        "{sea} ship | boat\n"
+        "{where} at {sea}\n"
+        "    | ashore\n"
+        "C4 rcpt - 561 - accepted : lost ({sea}|crew) | {where} now : {sea} nor\n"
+        "{sea} raft\n"
+        "C5 rcpt - 562 - accepted : {sea}\n";
     static const struct {
         uint16_t code;
         const char *text, *rule;
@@ -545,6 +557,14 @@ static void patterns_mean_what_the_header_says(void **state)
         {550, "not alone", "C0"},
         {551, "", "C3"},
         {553, "", "C3"},
+        {561, "lost boat", "C4"},
+        {561, "lost crew", "C4"},
+        {561, "at ship now", "C4"},
+        {561, "ashore now", "C4"},
+        {561, "ashore", "C0"},
+        {561, "lost ship nor crew", "C0"},
+        {562, "raft", "C5"},
+        {562, "ship", "C0"},
         {560, "", "C3"},
         {554, "", "C0"},
     };
