@@ -307,7 +307,7 @@ static const struct reply_case clash_cases[] = {
     {RCPT, 450, "4.2.1 mailbox temporarily disabled", REPLY_TEMPORARY_FAILURE, "C37"},
     /* disabled, but not a mailbox */
     {RCPT, 554, "rejected: disabled reverse zone", REPLY_PROBE_BLOCKED, "C127"},
-    {RCPT, 550, "Your account is disabled for sending", REPLY_REJECTED_UNCLEAR, "C148"},
+    {RCPT, 550, "Your account is disabled for sending", REPLY_SENDER_REJECTED, "C155"},
     /* over quota beats "try again"; abandoned beats over quota */
     {RCPT, 552, "5.1.1 Boite du destinataire pleine. Recipient overquota. OFR_417",
      REPLY_MAILBOX_FULL, "C20"},
