@@ -13,7 +13,9 @@ enum {
     COST_NEW_LETTER = 6, /* the least it takes to be rid of a letter that the other word has not */
     COST_NEIGHBOUR = 7,
     COST_SWAPPED = 7,
-    COST_VOWEL = 8, /* one vowel for another: "yahou" */
+    COST_VOWEL = 8,  /* one vowel for another: "yahou" */
+    COST_SOUND = 10, /* "y" for "i" */
+    COST_MOVED = 12, /* one letter that stands elsewhere: "icould" */
     COST_LEFT_OUT = 8,
     COST_ADDED = 9,
     COST_ADDED_FIRST = 10,
@@ -21,11 +23,13 @@ enum {
     COST_OTHER_FIRST = 18,
     EXTRA_FIRST = 2,     /* a neighbour's key in first place */
     COST_DOT = 6,        /* a dot left out of a suffix */
-    COST_BROKEN_OFF = 7, /* the end of a suffix left out; each further letter: */
-    COST_BROKEN_MORE = 3
+    COST_BROKEN_OFF = 8, /* the end of a suffix left out, however much */
+    COST_TAIL = 16,      /* something behind a suffix of three letters: "comcom" */
+    TAIL_MAX = 3,
+    MOVED_LEAST = 5 /* shorter words are too often made of another's letters */
 };
 
-/* What lies beside each key, on QWERTY, QWERTZ and AZERTY alike where they agree. */
+/* What lies beside each key on QWERTY; of QWERTZ, what is beside its "y" and "z". */
 #define KEY(c) (1u << ((c) - 'a'))
 static const uint32_t beside[26] = {
     ['a' - 'a'] = KEY('q') | KEY('w') | KEY('s') | KEY('z'),
@@ -47,13 +51,13 @@ static const uint32_t beside[26] = {
     ['q' - 'a'] = KEY('w') | KEY('a'),
     ['r' - 'a'] = KEY('e') | KEY('d') | KEY('f') | KEY('t'),
     ['s' - 'a'] = KEY('a') | KEY('w') | KEY('e') | KEY('d') | KEY('x') | KEY('z'),
-    ['t' - 'a'] = KEY('r') | KEY('f') | KEY('g') | KEY('y'),
-    ['u' - 'a'] = KEY('y') | KEY('h') | KEY('j') | KEY('i'),
+    ['t' - 'a'] = KEY('r') | KEY('f') | KEY('g') | KEY('y') | KEY('z'),
+    ['u' - 'a'] = KEY('y') | KEY('h') | KEY('j') | KEY('i') | KEY('z'),
     ['v' - 'a'] = KEY('c') | KEY('f') | KEY('g') | KEY('b'),
     ['w' - 'a'] = KEY('q') | KEY('a') | KEY('s') | KEY('e'),
-    ['x' - 'a'] = KEY('z') | KEY('s') | KEY('d') | KEY('c'),
-    ['y' - 'a'] = KEY('t') | KEY('g') | KEY('h') | KEY('u'),
-    ['z' - 'a'] = KEY('a') | KEY('s') | KEY('x'),
+    ['x' - 'a'] = KEY('z') | KEY('s') | KEY('d') | KEY('c') | KEY('y'),
+    ['y' - 'a'] = KEY('t') | KEY('g') | KEY('h') | KEY('u') | KEY('x'),
+    ['z' - 'a'] = KEY('a') | KEY('s') | KEY('x') | KEY('t') | KEY('u'),
 };
 static const char looks_alike[128][3] = {
     ['0'] = "o", ['o'] = "0", ['1'] = "li", ['l'] = "1i", ['i'] = "1l",
@@ -89,6 +93,8 @@ static unsigned replaced(enum slip_part part, char typed, char meant, bool first
         return COST_NEIGHBOUR + (first && part == SLIP_NAME ? EXTRA_FIRST : 0);
     if (first)
         return COST_OTHER_FIRST;
+    if ((typed == 'y' && meant == 'i') || (typed == 'i' && meant == 'y'))
+        return COST_SOUND;
     return is_vowel(typed) && is_vowel(meant) ? COST_VOWEL : COST_OTHER;
 }
 
@@ -115,12 +121,30 @@ static unsigned added(enum slip_part part, const char *typed, size_t at, size_t 
 
 static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
 
-/* "gmail.c" for "gmail.com": the rest of the suffix was never typed. */
-static unsigned broken_off(const char *typed, size_t n, const char *meant, size_t m)
+/* "gmail.c" for "gmail.com": the rest of the suffix was never typed; or more was than is there. */
+static unsigned wrong_end(const char *typed, size_t n, const char *meant, size_t m)
 {
-    if (n == 0 || n >= m || memcmp(typed, meant, n) != 0)
-        return SLIP_TOO_MUCH;
-    return COST_BROKEN_OFF + COST_BROKEN_MORE * (unsigned)(m - n - 1);
+    if (n > 0 && n < m && memcmp(typed, meant, n) == 0)
+        return COST_BROKEN_OFF;
+    if (m == 3 && n > m && n <= m + TAIL_MAX && memcmp(typed, meant, m) == 0)
+        return COST_TAIL;
+    return SLIP_TOO_MUCH;
+}
+
+/* All the letters are there, one of them further to the left or right than it should be. */
+static unsigned moved(const char *typed, const char *meant, size_t length)
+{
+    size_t from = 0, to = length - 1;
+
+    while (from < length && typed[from] == meant[from])
+        from++;
+    while (to > from && typed[to] == meant[to])
+        to--;
+    size_t between = to - from;
+    if ((typed[to] == meant[from] && memcmp(typed + from, meant + from + 1, between) == 0) ||
+        (typed[from] == meant[to] && memcmp(typed + from + 1, meant + from, between) == 0))
+        return COST_MOVED;
+    return SLIP_TOO_MUCH;
 }
 
 /* Optimal string alignment (Damerau), row by row over `meant`; given up when no cell of two rows
@@ -144,7 +168,7 @@ static unsigned aligned(enum slip_part part, const char *typed, size_t n, const 
         row_least = row[0];
         for (size_t i = 1; i <= n; i++) {
             unsigned cost =
-                last[i - 1] + replaced(part, typed[i - 1], meant[j - 1], i == 1 && j == 1);
+                last[i - 1] + replaced(part, typed[i - 1], meant[j - 1], i == 1 || j == 1);
 
             cost = least(cost, last[i] + missing);
             cost = least(cost, (unsigned)row[i - 1] + extra[i]);
@@ -183,6 +207,8 @@ unsigned slip_cost(enum slip_part part, const char *typed, size_t typed_length, 
     if (!too_different(typed, typed_length, meant, meant_length, limit))
         cost = aligned(part, typed, typed_length, meant, meant_length, limit);
     if (part == SLIP_SUFFIX)
-        cost = least(cost, broken_off(typed, typed_length, meant, meant_length));
+        cost = least(cost, wrong_end(typed, typed_length, meant, meant_length));
+    else if (typed_length == meant_length && typed_length >= MOVED_LEAST)
+        cost = least(cost, moved(typed, meant, typed_length));
     return cost <= limit ? cost : SLIP_TOO_MUCH;
 }

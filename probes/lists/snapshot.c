@@ -57,7 +57,7 @@ uint16_t dotless_key(const char *domain, size_t length)
     unsigned letters = 0;
 
     for (size_t i = 0; i < length; i++)
-        letters += domain[i] != '.';
+        letters += domain[i] != '.' && domain[i] != '-';
     return (uint16_t)(letters << 8 | (unsigned char)domain[0]);
 }
 

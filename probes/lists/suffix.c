@@ -7,7 +7,13 @@
 #include "probes/lists/lists.h"
 #include "probes/lists/slip.h"
 
-enum { SUFFIX_SLIP = 10, SUFFIX_SLIPS = 16, SUFFIX_RELAXED = 8, SUFFIX_DOUBLED = 8 };
+enum {
+    SUFFIX_SLIP = 10,
+    SUFFIX_SLIPS = 16,
+    SUFFIX_RELAXED = 8,
+    SUFFIX_DOUBLED = 8,
+    OTHER_FIRST = 2 /* the first letter is rather right than wrong */
+};
 
 /* What people write most behind a name. Where two are as near, the earlier one is meant; `rarer` is
  * added to the cost. */
@@ -29,6 +35,7 @@ static const struct {
 static const char *const under_com[] = {"ar", "au", "br", "mx", "tr", "pe", "sg", "my",
                                         "ph", "vn", "hk", "tw", "cn", "ua", "uy", "ec"};
 static const char *const under_co[] = {"uk", "jp", "in", "nz", "za", "id", "kr", "il", "th"};
+static const char *const under_both[] = {"in"};
 
 /* Top-level domains that exist, but that more people type for another one than register under. */
 static const struct {
@@ -65,7 +72,9 @@ bool suffix_known(const char *suffix, size_t length)
         return list_tld_known(suffix, length);
     first = (size_t)(dot - suffix);
     if (is(suffix, first, "com"))
-        return list_tld_known(dot + 1, length - first - 1) && length - first == 3;
+        return list_tld_known(dot + 1, length - first - 1) && length - first == 3 &&
+               (!is_one_of(dot + 1, 2, under_co, ARRAY_LENGTH(under_co)) ||
+                is_one_of(dot + 1, 2, under_both, ARRAY_LENGTH(under_both)));
     if (is(suffix, first, "co"))
         return is_one_of(dot + 1, length - first - 1, under_co, ARRAY_LENGTH(under_co));
     for (size_t i = 0; i < ARRAY_LENGTH(common); i++)
@@ -114,8 +123,9 @@ static unsigned nearest(const char *typed, size_t length, unsigned limit, char m
         unsigned cost =
             slip_cost(SLIP_SUFFIX, typed, length, common[i].text, strlen(common[i].text), limit);
 
-        if (cost > 0 && cost + common[i].rarer < best) {
-            best = cost + common[i].rarer;
+        cost += common[i].rarer + (typed[0] != common[i].text[0] ? OTHER_FIRST : 0);
+        if (cost < best) {
+            best = cost;
             put(meant, "", common[i].text, strlen(common[i].text), 0);
         }
     }

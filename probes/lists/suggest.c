@@ -26,9 +26,13 @@ enum {
     OTHER_SUFFIX_NAME_LIMIT = 8, /* how far the name may be off besides */
     BOTH_LIMIT = 24,             /* name and suffix together */
     BOTH_LIMIT_SHORT = 16,
-    SQUAT_LIMIT = 10, /* a listed throw-away domain that only lives on slips: gmial.com */
-    RARER = 4,        /* added for a domain that is no household name */
+    COST_SECOND_LEVEL = 9, /* hotmail.uk: the "co." was left out, and cannot be */
+    SQUAT_LIMIT = 10,      /* a listed throw-away domain that only lives on slips: gmial.com */
+    SQUAT_LIMIT_RARER = 9, /* the same beside a long name that is no household one */
+    SQUAT_NAME_LEAST = 6,
+    RARER = 4, /* added for a domain that is no household name */
     BARE_NAME_LEAST = 5,
+    RUN_TOGETHER_MOST = 5,
     RELAXED = 4
 };
 
@@ -93,6 +97,8 @@ static unsigned other_suffix(const struct typed *typed, const struct popular *me
 {
     bool one_label = memchr(typed->suffix, '.', typed->suffix_length) == NULL;
 
+    if (typed->domain[0] != meant->domain[0]) /* cloud.fr is no icloud.com */
+        return SLIP_TOO_MUCH;
     if (meant->only && (typed->suffix_known || one_label || typed->fixed_cost != SLIP_TOO_MUCH))
         return COST_OTHER_SUFFIX;
     if (meant->gtld && is_generic(typed->suffix, typed->suffix_length))
@@ -100,6 +106,17 @@ static unsigned other_suffix(const struct typed *typed, const struct popular *me
     if (meant->com && typed->suffix_length == 3 && memcmp(typed->suffix, "com", 3) == 0)
         return COST_COM;
     return SLIP_TOO_MUCH;
+}
+
+/* "uk" for "co.uk", "br" for "com.br". */
+static unsigned second_level_left_out(const struct typed *typed, const char *suffix, size_t length)
+{
+    size_t head = length - typed->suffix_length;
+
+    if (length < typed->suffix_length + 3 || suffix[head - 1] != '.' ||
+        memcmp(suffix + head, typed->suffix, typed->suffix_length) != 0)
+        return SLIP_TOO_MUCH;
+    return COST_SECOND_LEVEL;
 }
 
 static unsigned suffix_cost(const struct typed *typed, const struct popular *meant, unsigned name)
@@ -112,12 +129,14 @@ static unsigned suffix_cost(const struct typed *typed, const struct popular *mea
 
     if (cost == 0)
         return 0;
-    if (typed->suffix_known && !meant->household)
+    if (meant->household)
+        other = second_level_left_out(typed, suffix, length);
+    else if (typed->suffix_known && !meant->only && !meant->gtld)
         cost = SLIP_TOO_MUCH;
     if (typed->fixed_cost < cost && strlen(typed->fixed) == length &&
         memcmp(typed->fixed, suffix, length) == 0)
         cost = typed->fixed_cost;
-    if (name <= OTHER_SUFFIX_NAME_LIMIT)
+    if (name <= OTHER_SUFFIX_NAME_LIMIT && other == SLIP_TOO_MUCH)
         other = other_suffix(typed, meant);
     return other < cost ? other : cost;
 }
@@ -194,15 +213,17 @@ static struct choice nearest(const struct lists *lists, const struct typed *type
     return choice;
 }
 
-/* The same letters in the same order, wherever the dots are. */
+static bool is_joint(char c) { return c == '.' || c == '-'; }
+
+/* The same letters in the same order, wherever the dots and hyphens are. */
 static bool same_without_dots(const char *a, size_t a_length, const char *b, size_t b_length)
 {
     size_t i = 0, j = 0;
 
     for (;;) {
-        while (i < a_length && a[i] == '.')
+        while (i < a_length && is_joint(a[i]))
             i++;
-        while (j < b_length && b[j] == '.')
+        while (j < b_length && is_joint(b[j]))
             j++;
         if (i == a_length || j == b_length)
             return i == a_length && j == b_length;
@@ -215,11 +236,12 @@ static const struct popular *moved_dots(const struct lists *lists, const char *d
                                         size_t length)
 {
     uint16_t key = dotless_key(domain, length);
+    bool dotted = memchr(domain, '.', length) != NULL;
 
     for (size_t i = 0; i < lists->popular_count; i++) {
         const struct popular *one = &lists->popular[i];
 
-        if (lists->dotless[i] == key && one->name_length > 2 &&
+        if (lists->dotless[i] == key && (one->name_length > 2 || !dotted) &&
             same_without_dots(domain, length, one->domain, one->length))
             return one;
     }
@@ -265,6 +287,26 @@ static bool bare_name(const struct lists *lists, const char *domain, size_t leng
     return false;
 }
 
+/* "gmailcon", "hotmailfrr": a household name with what is no more than a broken suffix behind it.
+ */
+static bool run_together(const struct lists *lists, const char *domain, size_t length, char *out,
+                         size_t size)
+{
+    char dotted[DOMAIN_MAX + 2];
+
+    for (size_t i = 0; i < lists->name_count; i++) {
+        const struct popular *one = &lists->popular[lists->names[i].first];
+        size_t name = one->name_length;
+
+        if (!one->household || name < BARE_NAME_LEAST || length < name + 2 ||
+            length > name + RUN_TOGETHER_MOST || memcmp(domain, one->domain, name) != 0)
+            continue;
+        snprintf(dotted, sizeof(dotted), "%.*s.%s", (int)name, domain, domain + name);
+        return suggest_domain(dotted, false, out, size);
+    }
+    return false;
+}
+
 /* "gmialcom", "gmail-com": the dot is missing, and perhaps something else is wrong too. */
 static bool undotted(const char *domain, size_t length, bool relaxed, char *out, size_t size)
 {
@@ -300,6 +342,17 @@ static bool fixed_suffix(const struct typed *typed, bool relaxed, char *out, siz
     return suggest_domain(fixed, relaxed, out, size) || put(out, size, fixed, strlen(fixed), "", 0);
 }
 
+/* A listed throw-away domain: is it one because people who meant another end there? */
+static bool lives_on_slips(const struct choice *choice)
+{
+    if (choice->best == NULL)
+        return false;
+    if (choice->best->household)
+        return choice->cost <= SQUAT_LIMIT;
+    return choice->best->name_length >= SQUAT_NAME_LEAST &&
+           choice->cost <= SQUAT_LIMIT_RARER + RARER;
+}
+
 static bool find(const char *domain, size_t length, unsigned kinds, bool relaxed, char *out,
                  size_t size)
 {
@@ -312,13 +365,13 @@ static bool find(const char *domain, size_t length, unsigned kinds, bool relaxed
         return put(out, size, moved->domain, moved->length, "", 0);
     if (memchr(domain, '.', length) == NULL)
         return bare_name(lists, domain, length, out, size) ||
+               run_together(lists, domain, length, out, size) ||
                undotted(domain, length, relaxed, out, size);
     if (below_known(domain))
         return false;
     typed = typed_of(domain, length, relaxed);
     choice = nearest(lists, &typed, relaxed);
-    if ((kinds & LIST_DISPOSABLE) != 0 &&
-        (choice.best == NULL || !choice.best->household || choice.cost > SQUAT_LIMIT))
+    if ((kinds & LIST_DISPOSABLE) != 0 && !lives_on_slips(&choice))
         return false;
     if (choice.best != NULL)
         return put(out, size, choice.best->domain, choice.best->length, "", 0);

@@ -113,13 +113,24 @@ static void strip(struct line *line)
 
 /* --- the two halves ------------------------------------------------------- */
 
+/* What lies beside the dot and the hyphen, or shares a key with them. */
+static const char instead_of_dot[] = ",;:/>'";
+static const char instead_of_hyphen[] = "_";
+
+static char meant_in_domain(char c)
+{
+    if (one_of(c, instead_of_dot))
+        return '.';
+    return one_of(c, instead_of_hyphen) ? '-' : c;
+}
+
 /* Dots where people put commas and the like; no spaces, no empty labels, no '@' left at an edge. */
 static bool clean_domain(const char *from, size_t length, char domain[DOMAIN_MAX + 1])
 {
     size_t n = 0;
 
     for (size_t i = 0; i < length; i++) {
-        char c = one_of(from[i], ",;:") ? '.' : from[i];
+        char c = meant_in_domain(from[i]);
 
         if (c == ' ' || (c == '.' && (n == 0 || domain[n - 1] == '.')))
             continue;
@@ -134,14 +145,15 @@ static bool clean_domain(const char *from, size_t length, char domain[DOMAIN_MAX
     return n > 0;
 }
 
-/* No spaces and dots at the edges, no doubled dots; false for what is no plain local part then. */
+/* No spaces, dots and the like at the edges, no doubled dots; false for what is no plain local part
+ * then. */
 static bool clean_local(const char *from, size_t length, char local[LOCAL_MAX + 1])
 {
     size_t n = 0;
 
-    while (length > 0 && one_of(from[length - 1], " .@"))
+    while (length > 0 && one_of(from[length - 1], " .@,;:<"))
         length--;
-    while (length > 0 && one_of(from[0], " .")) {
+    while (length > 0 && one_of(from[0], " .,;:")) {
         from++;
         length--;
     }

@@ -31,6 +31,11 @@ static const struct meant {
     {"digit for letter", "h0tmail.com", "hotmail.com"},
     {"two slips in a long name", "prtonmial.com", "protonmail.com"},
     {"one slip in a provider at home", "t-onlne.de", "t-online.de"},
+    {"one letter in another place", "icould.com", "icloud.com"},
+    {"one letter in another place, to the left", "gimal.com", "gmail.com"},
+    {"sounds alike", "gmayl.com", "gmail.com"},
+    {"beside it on a German keyboard", "gmy.net", "gmx.net"},
+    {"listed as disposable, beside a long name", "btintenet.com", "btinternet.com"},
     {"its country is kept", "yaho.com.br", "yahoo.com.br"},
     {"second level kept", "homtail.co.uk", "hotmail.co.uk"},
     {"three letters, household", "alo.com", "aol.com"},
@@ -41,12 +46,18 @@ static const struct meant {
     {"suffix: co", "outlook.cmo", "outlook.com"},
     {"suffix broken off", "gmail.c", "gmail.com"},
     {"suffix: co.ik", "btinternet.cok", "btinternet.com"},
+    {"suffix broken off: com before a country", "live.c", "live.com"},
+    {"suffix: second level left out", "hotmail.uk", "hotmail.co.uk"},
+    {"suffix: a real one beside it", "comcast.bet", "comcast.net"},
     {"suffix of another country by a slip", "wanadoo.ft", "wanadoo.fr"},
     {"suffix nobody has for this name", "gmail.es", "gmail.com"},
     {"home suffix for .com", "wanadoo.com", "wanadoo.fr"},
     {"both halves", "hotmial.cmo", "hotmail.com"},
     {"no dot", "gmailcom", "gmail.com"},
     {"no dot and a slip", "hotmialcom", "hotmail.com"},
+    {"no dot and a broken suffix", "gmailcon", "gmail.com"},
+    {"no dot, two letters", "qqcom", "qq.com"},
+    {"dot for a hyphen", "t.online.de", "t-online.de"},
     {"no suffix", "gmail", "gmail.com"},
     {"dot too many", "hot.mail.com", "hotmail.com"},
     {"dot in the wrong place", "yahooc.om", "yahoo.com"},
@@ -61,6 +72,10 @@ static const struct meant {
     {"unknown name: co.yk", "vdr-widgets.co.yk", "vdr-widgets.co.uk"},
     {"unknown name: co.br", "vdr-widgets.co.br", "vdr-widgets.com.br"},
     {"unknown name: com.uk", "vdr-widgets.comuk", "vdr-widgets.co.uk"},
+    {"unknown name: c", "vdr-widgets.c", "vdr-widgets.com"},
+    {"unknown name: comcom", "vdr-widgets.comcom", "vdr-widgets.com"},
+    {"unknown name: edd", "vdr-widgets.edd", "vdr-widgets.edu"},
+    {"unknown name: com.uk, with its dots", "vdr-widgets.com.uk", "vdr-widgets.co.uk"},
     {"unknown name: no dot", "vdrwidgetscom", "vdrwidgets.com"},
     {"unknown name: final dots", "vdr-widgets.con..", "vdr-widgets.com"},
 };
@@ -87,6 +102,12 @@ static const struct left_alone {
     {"nobody's, deep and broken", "mail.vdr-widgets.cmo"},
     {"government", "gao.gov"},
     {"word one consonant off", "grail.com"},
+    {"word that lacks the first letter, at home elsewhere", "cloud.de"},
+    {"word with i for y, short", "lyve.com"},
+    {"first letter doubled and another", "ttmail.com"},
+    {"household name in its own country", "icloud.com.cn"},
+    {"second level that both kinds have", "vdr-widgets.com.in"},
+    {"top-level domain beside net", "vdr-widgets.bet"},
     {"four letters that are no household name", "sial.net"},
     {"nothing near", "qwpxv.zz9"},
     {"empty", ""},
@@ -195,6 +216,10 @@ static const struct meant addresses[] = {
     {"semicolon for dot", "jane@yahoo;fr", "jane@yahoo.fr"},
     {"slip", "Jane.Doe@gmial.com", "Jane.Doe@gmail.com"},
     {"tag kept", "jane+news@gmial.com", "jane+news@gmail.com"},
+    {"slash for dot", "jane@gmail/com", "jane@gmail.com"},
+    {"apostrophe for dot", "jane@gmail'com", "jane@gmail.com"},
+    {"underscore for hyphen", "jane@t_online.de", "jane@t-online.de"},
+    {"comma before the sign", "jane,@gmail.com", "jane@gmail.com"},
     {"doubled dot", "jane@gmail..com", "jane@gmail.com"},
     {"dot behind the sign", "jane@.gmail.com", "jane@gmail.com"},
     {"dot before the sign", "jane.@gmail.com", "jane@gmail.com"},
@@ -307,6 +332,9 @@ static const struct slip {
     {"neighbour in first place costs more", "fmail", "gmail", 8, 9},
     {"far key", "gmaxil", "gmail", 8, 10},
     {"another letter", "gmaxl", "gmail", 11, 20},
+    {"one letter moved", "gimal", "gmail", 11, 13},
+    {"one letter moved from the end", "lgmai", "gmail", 11, 13},
+    {"two letters moved", "ilgma", "gmail", 20, SLIP_TOO_MUCH},
     {"another word", "beach", "gmail", 30, SLIP_TOO_MUCH},
 };
 
@@ -330,8 +358,10 @@ static void slip_costs(void **state)
 
 static void suffixes(void **state)
 {
-    static const char *const known[] = {"com", "co.uk", "com.br", "de", "gov.uk", "xn--p1ai"};
-    static const char *const unknown[] = {"con", "co.br", "foo.de", "com.com", "", "uk.co"};
+    static const char *const known[] = {"com", "co.uk",  "com.br",  "com.in",
+                                        "de",  "gov.uk", "xn--p1ai"};
+    static const char *const unknown[] = {"con",     "co.br", "com.uk", "foo.de",
+                                          "com.com", "",      "uk.co"};
     char meant_suffix[SUFFIX_MAX];
 
     (void)state;
