@@ -161,6 +161,26 @@ static bool all_plain(const char *bytes)
 
 static bool is_plain(unsigned char c) { return c >= 0x20 && c != '"' && c != '\\' && c != 0x7f; }
 
+/* Line ends beyond ASCII (NEL, LS, PS): an answer of one line must stay one for readers that know
+ * them. */
+static const struct {
+    const char *octets;
+    size_t length;
+    const char *escape;
+} line_ends[] = {
+    {"\xC2\x85", 2, "\\u0085"}, {"\xE2\x80\xA8", 3, "\\u2028"}, {"\xE2\x80\xA9", 3, "\\u2029"}};
+
+/* Which one stands here, -1 = none. `sequence`: octets of the character. */
+static int line_end_at(const char *at, size_t sequence)
+{
+    if (sequence < 2 || ((unsigned char)at[0] != 0xC2 && (unsigned char)at[0] != 0xE2))
+        return -1;
+    for (int i = 0; i < 3; i++)
+        if (line_ends[i].length == sequence && memcmp(at, line_ends[i].octets, sequence) == 0)
+            return i;
+    return -1;
+}
+
 /* How many octets at the start stand for themselves. */
 static size_t plain_length(const char *value, size_t length)
 {
@@ -171,23 +191,30 @@ static size_t plain_length(const char *value, size_t length)
     while (i < length && is_plain((unsigned char)value[i])) {
         size_t sequence = utf8_sequence(value + i, length - i);
 
-        if (sequence == 0)
+        if (sequence == 0 || line_end_at(value + i, sequence) >= 0)
             break;
         i += sequence;
     }
     return i;
 }
 
-static void json_escape(struct text *text, char c)
+/* What cannot stand for itself, as an escape; how many octets of `value` that was. */
+static size_t json_escape(struct text *text, const char *value, size_t length)
 {
-    const char *escape = short_escape(c);
+    const char *escape = short_escape(value[0]);
+    int line_end = line_end_at(value, utf8_sequence(value, length));
 
+    if (line_end >= 0) {
+        text_put(text, line_ends[line_end].escape);
+        return line_ends[line_end].length;
+    }
     if (escape != NULL)
         text_put(text, escape);
-    else if ((unsigned char)c < 0x80)
-        text_format(text, "\\u%04x", (unsigned)c);
+    else if ((unsigned char)value[0] < 0x80)
+        text_format(text, "\\u%04x", (unsigned)value[0]);
     else
         text_put(text, "\xef\xbf\xbd"); /* U+FFFD */
+    return 1;
 }
 
 void json_string_n(struct text *text, const char *key, const char *value, size_t length)
@@ -203,9 +230,9 @@ void json_string_n(struct text *text, const char *key, const char *value, size_t
         memcpy(at + 1, value, plain);
     }
     while (plain < length) {
-        json_escape(text, value[plain]);
-        value += plain + 1;
-        length -= plain + 1;
+        plain += json_escape(text, value + plain, length - plain);
+        value += plain;
+        length -= plain;
         plain = plain_length(value, length);
         text_add(text, value, plain);
     }
