@@ -47,5 +47,7 @@ bool name_in_list(const char *domain, size_t length, const char *names);
 size_t unicode_check(const char *bytes, size_t length, bool first, enum address_code *code);
 /* NFC into `out`; the length, or 0 when it does not fit or cannot be. */
 size_t unicode_nfc(const char *bytes, size_t length, char *out, size_t size);
+/* A label that is written from the right keeps the rules of RFC 5893 section 2; true for others. */
+bool unicode_bidi_valid(const char *bytes, size_t length);
 /* More than one script in a way that no language does (UTS #39, highly restrictive). */
 bool unicode_mixed_script(const char *bytes, size_t length);

@@ -15,13 +15,21 @@ static bool is_deceptive(ucs4_t character)
     static const struct {
         ucs4_t first, last;
     } ranges[] = {
-        {0x061C, 0x061C}, /* Arabic letter mark */
-        {0x200B, 0x200B}, /* zero width space */
-        {0x200E, 0x200F}, /* left-to-right mark, right-to-left mark */
-        {0x202A, 0x202E}, /* embeddings and overrides */
-        {0x2060, 0x2060}, /* word joiner */
-        {0x2066, 0x2069}, /* isolates */
-        {0xFEFF, 0xFEFF}, /* byte order mark */
+        {0x00AD, 0x00AD},   /* soft hyphen */
+        {0x034F, 0x034F},   /* combining grapheme joiner */
+        {0x061C, 0x061C},   /* Arabic letter mark */
+        {0x115F, 0x1160},   /* Hangul fillers */
+        {0x17B4, 0x17B5},   /* Khmer inherent vowels */
+        {0x180B, 0x180F},   /* Mongolian selectors and vowel separator */
+        {0x200B, 0x200B},   /* zero width space; its neighbours, the joiners, change what is seen */
+        {0x200E, 0x200F},   /* left-to-right mark, right-to-left mark */
+        {0x202A, 0x202E},   /* embeddings and overrides */
+        {0x2060, 0x206F},   /* word joiner, invisible operators, isolates, deprecated formats */
+        {0x3164, 0x3164},   /* Hangul filler */
+        {0xFEFF, 0xFEFF},   /* byte order mark */
+        {0xFFA0, 0xFFA0},   /* half-width Hangul filler */
+        {0xFFF9, 0xFFFB},   /* interlinear annotation */
+        {0xE0000, 0xE0FFF}, /* tags and supplementary selectors */
     };
     for (size_t i = 0; i < ARRAY_LENGTH(ranges); i++)
         if (character >= ranges[i].first && character <= ranges[i].last)
@@ -59,6 +67,49 @@ size_t unicode_nfc(const char *bytes, size_t length, char *out, size_t size)
         return used;
     free(result); /* it did not fit and was put on the heap */
     return 0;
+}
+
+enum {
+    BIDI_LEFT = 1,
+    BIDI_RIGHT = 2, /* R, AL */
+    BIDI_EUROPEAN = 4,
+    BIDI_ARABIC = 8,
+    BIDI_MARK = 16, /* NSM: as what it stands on */
+    BIDI_OTHER = 32
+};
+
+static unsigned bidi_class(ucs4_t character)
+{
+    static const uint8_t classes[] = {
+        [UC_BIDI_L] = BIDI_LEFT,      [UC_BIDI_R] = BIDI_RIGHT,   [UC_BIDI_AL] = BIDI_RIGHT,
+        [UC_BIDI_EN] = BIDI_EUROPEAN, [UC_BIDI_AN] = BIDI_ARABIC, [UC_BIDI_NSM] = BIDI_MARK,
+    };
+    size_t category = (size_t)uc_bidi_category(character);
+
+    return category < ARRAY_LENGTH(classes) && classes[category] != 0 ? classes[category]
+                                                                      : BIDI_OTHER;
+}
+
+bool unicode_bidi_valid(const char *bytes, size_t length)
+{
+    unsigned seen = 0, first = 0, last = 0;
+
+    for (size_t i = 0; i < length;) {
+        ucs4_t character;
+        int size = u8_mbtoucr(&character, (const uint8_t *)bytes + i, length - i);
+        if (size <= 0)
+            return false;
+        i += (size_t)size;
+        unsigned class = bidi_class(character);
+        first = first == 0 ? class : first;
+        last = class == BIDI_MARK ? last : class;
+        seen |= class;
+    }
+    if ((seen & (BIDI_RIGHT | BIDI_ARABIC)) == 0)
+        return true;
+    return first == BIDI_RIGHT && (seen & BIDI_LEFT) == 0 &&
+           (last & (BIDI_RIGHT | BIDI_EUROPEAN | BIDI_ARABIC)) != 0 &&
+           (seen & (BIDI_EUROPEAN | BIDI_ARABIC)) != (BIDI_EUROPEAN | BIDI_ARABIC);
 }
 
 enum {

@@ -40,8 +40,8 @@ static size_t narrow(const unsigned char *at, size_t left, char *ascii)
         *ascii = '.';
     else if (code == 0xFE6B)
         *ascii = '@';
-    else if (code == 0x3000 || code == 0x200B || code == 0xFEFF ||
-             (code >= 0x2000 && code <= 0x200A))
+    else if (code == 0x3000 || code == 0x2060 || code == 0xFEFF ||
+             (code >= 0x2000 && code <= 0x200F))
         *ascii = ' ';
     else
         return 0;
@@ -61,9 +61,8 @@ static bool read_line(const char *input, size_t length, struct line *line)
             c = ' ';
         else if (byte < 0x20 || byte == 0x7F)
             return false;
-        else if (wide == 0 && byte == 0xC2 && i + 1 < length &&
-                 (unsigned char)input[i + 1] == 0xA0) {
-            c = ' '; /* no-break space */
+        else if (wide == 0 && byte == 0xC2 && i + 1 < length && one_of(input[i + 1], "\xA0\xAD")) {
+            c = ' '; /* no-break space, soft hyphen */
             wide = 2;
         }
         if (line->length == INPUT_MAX)

@@ -237,6 +237,8 @@ static const struct meant addresses[] = {
      "com",
      "jane@gmail.com"},
     {"no-break space", "jane\xc2\xa0@gmail.com", "jane@gmail.com"},
+    {"soft hyphen", "jane@vdr-\xc2\xadwidgets.de", "jane@vdr-widgets.de"},
+    {"zero width space behind", "jane@vdr-widgets.de\xe2\x80\x8b", "jane@vdr-widgets.de"},
     {"bracket left on", "jane@gmail.com>", "jane@gmail.com"},
     {"full stop and quote", "\"jane@vdr-widgets.de.\"", "jane@vdr-widgets.de"},
     {"name and brackets", "Jane Doe <jane@gmial.com>", "jane@gmail.com"},
