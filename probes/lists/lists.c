@@ -1,7 +1,5 @@
 #include "probes/lists/lists.h"
 
-#include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "probes/lists/snapshot.h"
@@ -158,23 +156,4 @@ bool list_role(const char *local)
     return !(folded.punctuated && folded.length < SHORT_WORD);
 }
 
-/* --- version -------------------------------------------------------------- */
-
-static char versions[OPERATOR_FILES_MAX + 1][24];
-
-static void write_versions(void)
-{
-    for (unsigned i = 0; i <= OPERATOR_FILES_MAX; i++)
-        if (i == 0)
-            snprintf(versions[i], sizeof(versions[i]), "%.10s", lists_date());
-        else
-            snprintf(versions[i], sizeof(versions[i]), "%.10s+%u", lists_date(), i);
-}
-
-const char *lists_version(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, write_versions);
-    return versions[lists_current()->operator_files];
-}
+const char *lists_version(void) { return lists_current()->version; }

@@ -41,7 +41,8 @@ bool list_no_reply(const char *local);
 /* Is `label` a delegated top-level domain (A-label)? */
 bool list_tld_known(const char *label, size_t length);
 
-/* "2026-11-22", or "2026-11-22+2" with two operator files. The text is static. */
+/* "2026-11-22", or "2026-11-22+2.5f3a91c0" with two operator files and a digest of them. The text
+ * is valid until this thread's next question to the lists. */
 const char *lists_version(void);
 
 /* Reads every *.txt file in `dir`: "disposable.txt", "free.txt", ... with the names of data/. A

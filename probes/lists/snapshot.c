@@ -145,6 +145,7 @@ static struct lists *lists_built_in(void)
     const struct list_file *files = list_files(&count);
 
     atomic_init(&lists->references, 1);
+    lists->operator_digest = 0xcbf29ce484222325;
     lists->popular = mem_array(struct popular, POPULAR_MAX);
     lists->names = mem_array(struct popular_name, POPULAR_MAX);
     lists->dotless = mem_array(uint16_t, POPULAR_MAX);
@@ -181,17 +182,30 @@ static void fold_local(char *name, size_t *length)
     *length = kept;
 }
 
+/* FNV-1a, with an end mark: which files with what in them. */
+static void digest(struct lists *lists, const char *bytes, size_t length)
+{
+    const uint64_t prime = 0x100000001b3;
+
+    for (size_t i = 0; i < length; i++)
+        lists->operator_digest = (lists->operator_digest ^ (unsigned char)bytes[i]) * prime;
+    lists->operator_digest = (lists->operator_digest ^ 0x100) * prime;
+}
+
 static bool add_file(struct lists *lists, const char *path, const struct list_file *file,
                      char *error, size_t size)
 {
     size_t length = 0;
     char *bytes = list_read_file(path, OPERATOR_FILE_MAX, &length, error, size);
+    const char *name = strrchr(path, '/') + 1;
     struct list_reader reader;
     struct list_entry entry;
 
     if (bytes == NULL)
         return false;
     lists->operator_bytes[lists->operator_files++] = bytes;
+    digest(lists, name, strlen(name));
+    digest(lists, bytes, length);
     reader = list_reader_of(bytes, length);
     while (list_read(&reader, &entry)) {
         if (!may_be_entry(file, &entry)) {
@@ -283,12 +297,23 @@ static void read_date(void)
     }
 }
 
+/* Two sets of operator files that differ never share a version. */
+static void write_version(struct lists *lists)
+{
+    if (lists->operator_files == 0)
+        snprintf(lists->version, sizeof(lists->version), "%.10s", date);
+    else
+        snprintf(lists->version, sizeof(lists->version), "%.10s+%u.%08x", date,
+                 lists->operator_files, (unsigned)(lists->operator_digest >> 32));
+}
+
 static void start(void)
 {
     pthread_key_create(&leaving, leave);
     read_date();
     current = lists_built_in();
     keep_popular(current);
+    write_version(current);
     atomic_store(&generation, 1);
 }
 
@@ -338,16 +363,11 @@ bool lists_reload(const char *dir, char *error, size_t error_size)
     if (dir != NULL && dir[0] != '\0')
         good = add_folder(lists, dir, error, error_size);
     keep_popular(lists);
+    write_version(lists);
     if (good)
         publish(lists);
     else
         lists_drop(lists);
     pthread_mutex_unlock(&reloading);
     return good;
-}
-
-const char *lists_date(void)
-{
-    pthread_once(&once, start);
-    return date;
 }

@@ -39,7 +39,8 @@ enum {
     POPULAR_LENGTH_MAX = 64, /* octets of one */
     OPERATOR_FILES_MAX = 32,
     OPERATOR_FILE_MAX = 16 * 1024 * 1024, /* octets of one operator file */
-    LIST_LINE_MAX = 512
+    LIST_LINE_MAX = 512,
+    LISTS_VERSION_SIZE = 32
 };
 
 struct lists {
@@ -51,6 +52,8 @@ struct lists {
     size_t popular_count, name_count;
     char *operator_bytes[OPERATOR_FILES_MAX]; /* owned; names point into them */
     unsigned operator_files;
+    uint64_t operator_digest; /* of their names and octets */
+    char version[LISTS_VERSION_SIZE];
 };
 
 /* The current lists: valid until this thread's next call. */
@@ -60,5 +63,3 @@ const struct lists *lists_current(void);
 uint32_t letters_of(const char *name, size_t length);
 /* Length without dots, and first letter: equal for two names that differ only in their dots. */
 uint16_t dotless_key(const char *domain, size_t length);
-/* Newest "# date:" of the built-in files. */
-const char *lists_date(void);

@@ -148,7 +148,7 @@ static void top_level(void **state)
 
 struct folder {
     char path[64];
-    char *files[4]; /* owned */
+    char *files[8]; /* owned */
     int count;
 };
 
@@ -188,7 +188,7 @@ static void operator_overrides(void **state)
     char error[256] = "", version[64];
 
     (void)state;
-    snprintf(version, sizeof(version), "%s+4", lists_version());
+    snprintf(version, sizeof(version), "%s+4.", lists_version());
     folder_put(&folder, "disposable.txt", "# ours\r\n\r\n Burner.Example.net \n-yopmail.com\n");
     folder_put(&folder, "role.txt", "front-of-house\n-info\n");
     folder_put(&folder, "popular.txt", "vdrwidgets.com household\n");
@@ -202,7 +202,14 @@ static void operator_overrides(void **state)
     assert_true(list_role("FrontOfHouse"));
     assert_false(list_role("info"));
     assert_true((list_domain_kinds("vdrwidgets.com") & LIST_POPULAR) != 0);
+    assert_memory_equal(lists_version(), version, strlen(version));
+    assert_int_equal(strlen(lists_version()), strlen(version) + 8);
+    snprintf(version, sizeof(version), "%s", lists_version());
+    assert_true(lists_reload(folder.path, error, sizeof(error)));
     assert_string_equal(lists_version(), version);
+    folder_put(&folder, "provider.txt", "mailnesia.org\n");
+    assert_true(lists_reload(folder.path, error, sizeof(error)));
+    assert_string_not_equal(lists_version(), version);
     assert_true(lists_reload(NULL, error, sizeof(error)));
     assert_false(list_disposable("burner.example.net"));
     assert_true(list_disposable("yopmail.com"));
