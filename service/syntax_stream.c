@@ -184,6 +184,8 @@ static void answer_bad_line(struct stream *stream, enum syntax_line outcome)
     struct text *text = &stream->answers;
 
     text_char(text, '{');
+    json_null(text, "email");
+    json_bool(text, "valid", false);
     json_integer(text, "line", (int64_t)stream->line);
     json_open(text, "error", '{');
     json_string(text, "code", syntax_line_name(outcome));
@@ -198,6 +200,10 @@ static void answer_line(struct stream *stream, char *line, size_t length)
     enum syntax_line outcome = SYNTAX_LINE_TOO_LONG;
 
     stream->line++;
+    if (stream->line == 1 && length >= 3 && memcmp(line, "\xEF\xBB\xBF", 3) == 0) {
+        line += 3; /* a byte order mark, as some shells put it before what they pipe */
+        length -= 3;
+    }
     if (length <= SYNTAX_LINE_MAX && !stream->skipping)
         outcome = syntax_line_read(line, length, &email, &email_length);
     stream->skipping = false;

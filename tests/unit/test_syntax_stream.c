@@ -107,6 +107,7 @@ static void test_flag_names(void **state)
 static const struct line_case {
     const char *label, *line, *email, *code;
 } line_cases[] = {
+    {"byte order mark", "\xEF\xBB\xBF{\"email\":\"a@iana.org\"}", "a@iana.org", NULL},
     {"spaces", " { \"email\" : \"a@iana.org\" } \r", "a@iana.org", NULL},
     {"escapes", "{\"email\":\"\\u0061\\u0040iana.org\"}", "a@iana.org", NULL},
     {"every escape", "{\"email\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"}", "\"\\/\b\f\n\r\t", "no_at"},
@@ -181,6 +182,8 @@ static void test_bad_lines_do_not_stop(void **state)
     assert_string_equal(text_of(answers[0], "email"), "a@iana.org");
     assert_int_equal(json_integer_value(json_object_get(answers[1], "line")), 2);
     assert_int_equal(json_integer_value(json_object_get(answers[2], "line")), 3);
+    assert_true(json_is_null(json_object_get(answers[2], "email")));
+    assert_true(json_is_false(json_object_get(answers[2], "valid")));
     assert_string_equal(text_of(answers[3], "email"), "b@iana.org");
     drop(answers, 4);
 }
