@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "probes/address/dedupe.h"
+#include "probes/address/lookalike.h"
 #include "probes/address/provider_rules.h"
 #include "probes/lists/gibberish.h"
 #include "probes/lists/lists.h"
@@ -58,6 +59,13 @@ static void read_local_part(const struct address *address, struct address_insigh
     dedupe_key(address, rule, &parts, insight->dedupe_key);
 }
 
+/* "gmaíl.com", or with a Cyrillic letter in it: a name that is read as one everybody knows. */
+static bool reads_as_popular(const struct address *address, char *domain, size_t size)
+{
+    return address->idn_domain && lookalike_plain(address->domain, domain, size) &&
+           (list_domain_kinds(domain) & LIST_POPULAR) != 0;
+}
+
 /* Another domain for the same local part, when this one looks like a slip of the hand. */
 static void suggest_other_domain(const struct address *address, bool domain_missing,
                                  struct address_insight *insight)
@@ -66,7 +74,8 @@ static void suggest_other_domain(const struct address *address, bool domain_miss
     size_t length = strlen(address->local);
 
     if (address->literal || address->code == ADDRESS_RESERVED_DOMAIN || address->operators_name ||
-        !suggest_domain(address->domain_ascii, domain_missing, domain, sizeof(domain)))
+        !(reads_as_popular(address, domain, sizeof(domain)) ||
+          suggest_domain(address->domain_ascii, domain_missing, domain, sizeof(domain))))
         return;
     insight->typo_domain = true;
     /* Some lists hold the names beside big ones; a person at the keyboard has mistyped, and is to

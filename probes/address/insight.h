@@ -27,5 +27,6 @@ enum provider_syntax address_provider_syntax(const struct address *address);
 /* By MX host name. */
 bool insight_mx_disposable(const char *mx_host);
 bool insight_mx_parking(const char *mx_host);
-/* Date of the data, "2026-11-22", with "+N" for N operator lists. Static until the next reload. */
+/* Date of the data, "2026-11-22", with number and digest of the operator's lists: "+2.5f3a91c0".
+ * Valid until this thread's next question to the lists. */
 const char *insight_lists_version(void);

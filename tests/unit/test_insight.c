@@ -204,6 +204,11 @@ static const struct {
     {"Jane.Doe@gmial.com", "Jane.Doe@gmail.com"},
     {"jane+x@hotmail.con", "jane+x@hotmail.com"},
     {"jane@gmail,com", "jane@gmail.com"},
+    {"jane@gmaíl.com", "jane@gmail.com"},        /* an accent */
+    {"jane@xn--gmal-xpa.com", "jane@gmail.com"}, /* the same as an A-label */
+    {"jane@gma\xD1\x96l.com", "jane@gmail.com"}, /* a Cyrillic letter */
+    {"jane@bücher.de", ""},                      /* reads as nothing popular */
+    {"jane@почта.ru", ""},
     {"jane@gmail.com", ""},
     {"jane@firma.de", ""},
     {"jane@example.com", ""},
