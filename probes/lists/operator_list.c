@@ -49,10 +49,13 @@ static bool fill(struct operator_list *list, size_t length, char *error, size_t 
         size_t name_length = entry.length + entry.off;
         unsigned kind = 0;
 
-        if (entry.marks_length == 0 && name_length <= OPERATOR_LIST_LINE_MAX)
+        if ((entry.marks_length == 0 || entry.marks[0] == '#') &&
+            name_length <= OPERATOR_LIST_LINE_MAX)
             kind = kind_of(&name, &name_length);
         if (kind == 0) {
-            snprintf(error, size, "line %u: neither an address nor a domain", reader.line);
+            snprintf(error, size,
+                     "line %u: neither an address nor a domain (beyond ASCII: as xn--...)",
+                     reader.line);
             return false;
         }
         if (++list->count > OPERATOR_LIST_ENTRIES_MAX) {

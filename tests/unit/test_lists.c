@@ -298,7 +298,7 @@ static void reload_under_readers(void **state)
 
 static const char operator_text[] = "# allow\n"
                                     "jane@example.com\n"
-                                    "  Example.ORG \r\n"
+                                    "  Example.ORG  # all of it\r\n"
                                     "*.example.net\n"
                                     "\n"
                                     "-dash@example.com\n"
@@ -352,6 +352,7 @@ static const struct refused_line {
 } refused_lines[] = {
     {"a word", "jane", "line 1"},
     {"two entries in a line", "# x\njane@example.com joe@example.com", "line 2"},
+    {"a U-label", "b\xC3\xBC\x63her.de", "xn--"},
     {"wildcard in the middle", "a.com\n\na.*.com", "line 3"},
     {"only a star", "*", "line 1"},
     {"star and dot", "*.", "line 1"},
