@@ -26,7 +26,7 @@ enum {
     OTHER_SUFFIX_NAME_LIMIT = 8, /* how far the name may be off besides */
     BOTH_LIMIT = 24,             /* name and suffix together */
     BOTH_LIMIT_SHORT = 16,
-    COST_SECOND_LEVEL = 9, /* hotmail.uk: the "co." was left out, and cannot be */
+    COST_SECOND_LEVEL = 2, /* hotmail.uk: the country is right, and "co." goes with it */
     SQUAT_LIMIT = 10,      /* a listed throw-away domain that only lives on slips: gmial.com */
     SQUAT_LIMIT_RARER = 9, /* the same beside a long name that is no household one */
     SQUAT_NAME_LEAST = 6,
@@ -129,9 +129,9 @@ static unsigned suffix_cost(const struct typed *typed, const struct popular *mea
 
     if (cost == 0)
         return 0;
-    if (meant->household)
+    if (meant->household || name == 0)
         other = second_level_left_out(typed, suffix, length);
-    else if (typed->suffix_known && !meant->only && !meant->gtld)
+    if (typed->suffix_known && !meant->household && !meant->only && !meant->gtld)
         cost = SLIP_TOO_MUCH;
     if (typed->fixed_cost < cost && strlen(typed->fixed) == length &&
         memcmp(typed->fixed, suffix, length) == 0)

@@ -48,6 +48,8 @@ static const struct meant {
     {"suffix: co.ik", "btinternet.cok", "btinternet.com"},
     {"suffix broken off: com before a country", "live.c", "live.com"},
     {"suffix: second level left out", "hotmail.uk", "hotmail.co.uk"},
+    {"suffix: second level left out, a country beside it", "hotmail.tr", "hotmail.com.tr"},
+    {"suffix: second level left out of a rarer name", "uol.br", "uol.com.br"},
     {"suffix: a real one beside it", "comcast.bet", "comcast.net"},
     {"suffix of another country by a slip", "wanadoo.ft", "wanadoo.fr"},
     {"suffix nobody has for this name", "gmail.es", "gmail.com"},
