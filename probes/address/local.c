@@ -12,10 +12,41 @@ static enum address_code refusal(uint8_t octet)
     return octet == '(' ? ADDRESS_COMMENT : ADDRESS_BAD_CHAR;
 }
 
+/* U+200C and U+200D shape the letters of some scripts. Beside ASCII, or at an edge, they are only
+ * invisible. */
+static bool is_lone_joiner(const char *bytes, size_t length, size_t at)
+{
+    return length - at >= 3 &&
+           (memcmp(bytes + at, "\xE2\x80\x8C", 3) == 0 ||
+            memcmp(bytes + at, "\xE2\x80\x8D", 3) == 0) &&
+           (at == 0 || (uint8_t)bytes[at - 1] < 0x80 || at + 3 == length ||
+            (uint8_t)bytes[at + 3] < 0x80);
+}
+
+static bool has_lone_joiner(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (is_lone_joiner(bytes, length, i))
+            return true;
+    return false;
+}
+
+/* The octets of a character beyond ASCII at `at`, 0 = fault noted. */
+static size_t wide_step(struct address_scan *scan, size_t at, bool first)
+{
+    enum address_code code = ADDRESS_UNSAFE_UNICODE;
+    size_t size = 0;
+
+    if (!is_lone_joiner(scan->bytes, scan->length, at))
+        size = unicode_check(scan->bytes + at, scan->length - at, first, &code);
+    if (size == 0)
+        scan_fault(scan, code, at);
+    return size;
+}
+
 static bool dot_string_scan(struct address_scan *scan, size_t *end, bool *non_ascii)
 {
     const char *bytes = scan->bytes;
-    enum address_code code;
     bool atom_start = true;
     size_t i = 0;
 
@@ -33,9 +64,9 @@ static bool dot_string_scan(struct address_scan *scan, size_t *end, bool *non_as
         } else if (octet < 0x80) {
             return scan_fault(scan, refusal(octet), i);
         } else {
-            step = unicode_check(bytes + i, scan->length - i, i == 0, &code);
+            step = wide_step(scan, i, i == 0);
             if (step == 0)
-                return scan_fault(scan, code, i);
+                return false;
             *non_ascii = true;
             atom_start = false;
         }
@@ -55,7 +86,6 @@ static size_t quoted_step(struct address_scan *scan, size_t i, size_t *skip, boo
 {
     const char *bytes = scan->bytes;
     uint8_t octet = (uint8_t)bytes[i];
-    enum address_code code;
 
     *skip = 0;
     if (octet == '\\') { /* quoted-pairSMTP: ASCII only, also under RFC 6531 */
@@ -72,12 +102,8 @@ static size_t quoted_step(struct address_scan *scan, size_t i, size_t *skip, boo
         scan_fault(scan, ADDRESS_BAD_CHAR, i);
         return 0;
     }
-    size_t size = unicode_check(bytes + i, scan->length - i, i == 1, &code);
-    if (size == 0)
-        scan_fault(scan, code, i);
-    else
-        *non_ascii = true;
-    return size;
+    *non_ascii = true;
+    return wide_step(scan, i, i == 1);
 }
 
 /* Takes the quotes off: what they hold goes to `content`, of which at most ADDRESS_LOCAL_MAX octets
@@ -166,7 +192,7 @@ static bool emit(struct address_scan *scan, const char *content, size_t length, 
         address->non_ascii_local = has_non_ascii(content, length); /* U+212A is a plain K */
         address->mixed_script |= unicode_mixed_script(content, length);
     }
-    if (length == 0)
+    if (length == 0 || has_lone_joiner(content, length)) /* its neighbour may be ASCII by now */
         return scan_fault(scan, ADDRESS_UNSAFE_UNICODE, 0);
     if (is_dot_string(content, length)) {
         if (length > ADDRESS_LOCAL_MAX)
