@@ -31,5 +31,7 @@ struct egress {
 void egress_greeted(struct egress *egress, uint64_t now_ms);
 void egress_timed_out(struct egress *egress, const struct ip_address *address, uint64_t now_ms);
 bool egress_blocked(struct egress *egress, uint64_t now_ms);
+/* Has a mail host greeted us within the last hour? Then a refusal is the host's own. */
+bool egress_open(struct egress *egress, uint64_t now_ms);
 /* While blocked: may this one check go out to see? True once in EGRESS_TRY_MS. */
 bool egress_try(struct egress *egress, uint64_t now_ms);

@@ -167,7 +167,7 @@ static bool widely_refused(struct route_health *health, uint64_t now_ms)
     for (unsigned i = 0; i < ROUTE_REFUSING_LANES; i++) {
         uint64_t at_ms = atomic_load(&health->times_ms[i]);
 
-        if (at_ms == 0 || now_ms - at_ms > ROUTE_REFUSING_MS)
+        if (at_ms == 0 || (now_ms > at_ms && now_ms - at_ms > ROUTE_REFUSING_MS))
             return false;
     }
     return refusals * 100 >= (refusals + answers) * ROUTE_REFUSING_PERCENT;
@@ -214,7 +214,7 @@ void routes_failed(struct routes *routes, unsigned route, uint64_t lane, uint64_
     struct route_health *health = &routes->health[route];
     uint64_t told_ms = atomic_load(&health->told_ms);
 
-    if ((told_ms == 0 || now_ms - told_ms >= ROUTE_FAILED_REST_MS) &&
+    if ((told_ms == 0 || now_ms >= told_ms + ROUTE_FAILED_REST_MS) &&
         atomic_compare_exchange_strong(&health->told_ms, &told_ms, now_ms))
         log_event(LOG_WARN, "route_fails",
                   (struct log_field[]){LOG_TEXT("route", routes->items[route].name),
