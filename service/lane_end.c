@@ -16,6 +16,16 @@ enum {
 
 /* --- the end of a session ------------------------------------------------------------------ */
 
+/* Refused now and a while ago, by the host and not by a wall before our own door. */
+static bool refused_twice(const struct lane_session *session, const struct smtp_session_end *end)
+{
+    struct egress *egress = &session_lanes(session)->shard->engine->egress;
+    uint64_t first_ms = session->host->refused_ms, now_ms = session_now_ms(session);
+
+    return end->end == SMTP_END_CONNECT_REFUSED && first_ms != 0 &&
+           now_ms - first_ms >= REFUSED_TWICE_MS && egress_open(egress, now_ms);
+}
+
 static void record_end(struct lane_session *session, struct job *job,
                        const struct smtp_session_end *end)
 {
@@ -31,9 +41,7 @@ static void record_end(struct lane_session *session, struct job *job,
         smtp_reply_facts_copy(&job->evidence->recipient, &end->reply);
     if (end->server != NULL && job->evidence->server == NULL)
         job->evidence->server = smtp_server_keep(end->server);
-    job->evidence->refused_before =
-        end->end == SMTP_END_CONNECT_REFUSED && session->host->refused_ms != 0 &&
-        session_now_ms(session) - session->host->refused_ms >= REFUSED_TWICE_MS;
+    job->evidence->refused_before = refused_twice(session, end);
 }
 
 /* Between recipients 421 or a close limits the session, not the recipient (RFC 5321 section 3.8).

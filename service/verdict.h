@@ -130,7 +130,8 @@ struct smtp_evidence {
     enum decoy_outcome decoy_outcome;
     bool decoy_cached;
     enum control_outcome control;
-    bool refused_before; /* this implicit MX refused port 25 before, at least 15 minutes ago */
+    bool refused_before; /* this implicit MX refused port 25 before, at least 15 minutes ago, and
+                            others greet us meanwhile */
     uint32_t queue_ms, recipient_ms, decoy_ms;
     char *transcript; /* JSON array items, when asked for; owned */
 };
