@@ -180,16 +180,18 @@ void lane_walk_on(struct job *job)
 
 /* --- lanes and hosts ----------------------------------------------------------------- */
 
+static void host_free(struct lane_host *host)
+{
+    HASH_DEL(host->lane->hosts, host);
+    free(host->name);
+    free(host->broken_tls);
+    free(host);
+}
+
 static void lane_free(struct lane *lane)
 {
-    while (lane->hosts != NULL) {
-        struct lane_host *host = lane->hosts;
-
-        lane->hosts = host->next;
-        free(host->name);
-        free(host->broken_tls);
-        free(host);
-    }
+    while (lane->hosts != NULL)
+        host_free(lane->hosts);
     free(lane->rests);
     free(lane);
 }
@@ -198,7 +200,7 @@ static bool lane_idle(const struct lane *lane, uint64_t now_ms)
 {
     if (lane->sessions > 0 || lane->queued > 0)
         return false;
-    for (const struct lane_host *host = lane->hosts; host != NULL; host = host->next)
+    for (const struct lane_host *host = lane->hosts; host != NULL; host = host->hh.next)
         if (host->rest_until_ms > now_ms)
             return false;
     for (unsigned i = 0; lane->rests != NULL && i < ROUTES_MAX; i++)
@@ -272,21 +274,38 @@ static struct lane *find_lane(struct lanes *lanes, const struct job *job)
     return lane;
 }
 
-static struct lane_host *find_host(struct lane *lane, const struct job *job)
+/* A big provider has a host for each of its customers: those that are done with make room. */
+static void make_room_for_host(struct lane *lane)
+{
+    uint64_t now_ms = loop_now_ms(lane->lanes->shard->loop);
+    struct lane_host *host, *following;
+    unsigned looked = 0;
+
+    if (HASH_COUNT(lane->hosts) < lane->lanes->shard->config->cache_entries)
+        return;
+    HASH_ITER(hh, lane->hosts, host, following)
+    {
+        if (host->sessions == 0 && host->queued == 0 && host->rest_until_ms <= now_ms) {
+            host_free(host);
+            return;
+        }
+        if (++looked == EVICTION_LOOK)
+            return;
+    }
+}
+
+static struct lane_host *host_new(struct lane *lane, const char *key, const struct job *job)
 {
     const struct config *config = lane->lanes->shard->config;
-    const char *name = target_host(job)->name;
-    const struct ip_address *address = target_address(job);
-
-    for (struct lane_host *host = lane->hosts; host != NULL; host = host->next)
-        if (ip_equal(&host->address, address) && strcmp(host->name, name) == 0)
-            return host;
-
     const struct provider *provider = lane->provider;
-    struct lane_host *host = mem_new(struct lane_host);
+    const char *name = target_host(job)->name;
+    size_t key_size = strlen(key) + 1;
+    struct lane_host *host = mem_zeroed(1, sizeof(*host) + key_size);
+
+    memcpy(host->key, key, key_size);
     host->lane = lane;
     host->name = mem_copy_text(name);
-    host->address = *address;
+    host->address = *target_address(job);
     host->connections_max = lane->connections_max;
     host->recipients_per_session =
         limit_of(&config->lane_recipients_per_session, provider, name,
@@ -297,8 +316,24 @@ static struct lane_host *find_host(struct lane *lane, const struct job *job)
                             provider != NULL ? provider->transaction_gap_ms : 0);
     host->rest_ms = config->lane_rest_ms;
     lane_host_set_routes(host, provider);
-    host->next = lane->hosts;
-    lane->hosts = host;
+    return host;
+}
+
+static struct lane_host *find_host(struct lane *lane, const struct job *job)
+{
+    char key[IP_TEXT_SIZE + DNS_NAME_SIZE];
+    const char *name = target_host(job)->name;
+    size_t address = strlen(ip_format(target_address(job), key));
+    struct lane_host *host;
+
+    key[address] = ' ';
+    memcpy(key + address + 1, name, strnlen(name, DNS_NAME_SIZE - 1) + 1);
+    HASH_FIND_STR(lane->hosts, key, host);
+    if (host != NULL)
+        return host;
+    make_room_for_host(lane);
+    host = host_new(lane, key, job);
+    HASH_ADD_STR(lane->hosts, key, host);
     return host;
 }
 
@@ -365,6 +400,28 @@ static struct fair_queue *queue_of(struct lane_host *host, const struct job *job
     return job->bulk ? &host->bulk : &host->interactive;
 }
 
+/* Into the list of the lane where it waits now, behind the others. */
+static void wait_with(struct lane_host *host, enum host_wait wait)
+{
+    struct lane *lane = host->lane;
+
+    if (host->wait != WAIT_NOTHING)
+        DL_DELETE(lane->waiting[host->wait], host);
+    host->wait = wait;
+    if (wait != WAIT_NOTHING)
+        DL_APPEND(lane->waiting[wait], host);
+}
+
+static void queue_changed(struct lane_host *host)
+{
+    enum host_wait wait = host->interactive.head != NULL ? WAIT_INTERACTIVE
+                          : host->bulk.head != NULL      ? WAIT_BULK
+                                                         : WAIT_NOTHING;
+
+    if (wait != host->wait)
+        wait_with(host, wait);
+}
+
 void lane_queue(struct lane_host *host, struct job *job, bool front)
 {
     if (front)
@@ -373,6 +430,7 @@ void lane_queue(struct lane_host *host, struct job *job, bool front)
         fair_queue_add(queue_of(host, job), job);
     host->queued++;
     host->lane->queued++;
+    queue_changed(host);
 }
 
 static void unqueue(struct lane_host *host, struct job *job)
@@ -383,6 +441,7 @@ static void unqueue(struct lane_host *host, struct job *job)
     fair_queue_remove(queue_of(host, job), job);
     host->queued--;
     host->lane->queued--;
+    queue_changed(host);
 }
 
 /* Jobs with a transcript wait for a session of their own, and get one each. */
@@ -446,16 +505,18 @@ static bool pays(const struct lane_host *host)
 }
 
 /* Part of a lane is kept for callers who wait: bulk alone may not fill it. */
-static bool may_open(const struct lane_host *host)
+static bool has_room(const struct lane *lane, enum host_wait wait)
 {
-    const struct lane *lane = host->lane;
-    const struct config *config = lane->lanes->shard->config;
+    uint32_t reserve =
+        lane->connections_max * lane->lanes->shard->config->interactive_reserve / 100;
 
-    if (lane->lanes->closing || host->queued <= host->opening || !pays(host) ||
-        host->sessions >= host->connections_max || lane->sessions >= (uint32_t)(lane->window + 0.5))
-        return false;
-    uint32_t reserve = lane->connections_max * config->interactive_reserve / 100;
-    return host->interactive.head != NULL || lane->sessions < lane->connections_max - reserve;
+    return !lane->lanes->closing && lane->sessions < (uint32_t)(lane->window + 0.5) &&
+           (wait == WAIT_INTERACTIVE || lane->sessions < lane->connections_max - reserve);
+}
+
+static bool wants_session(const struct lane_host *host)
+{
+    return host->queued > host->opening && host->sessions < host->connections_max && pays(host);
 }
 
 /* NULL: for whoever waits. */
@@ -467,12 +528,33 @@ static struct job *next_alone(const struct lane_host *host)
     return job != NULL ? job : first_alone(&host->bulk);
 }
 
+/* One session to each host that wants one, in turn; true when any was opened. Each stands for a
+ * check that was admitted, so descriptors are bounded there. */
+static bool open_round(struct lane *lane, enum host_wait wait)
+{
+    struct lane_host *last = lane->waiting[wait] != NULL ? lane->waiting[wait]->prev : NULL;
+    struct lane_host *host, *next = lane->waiting[wait];
+    bool opened = false;
+
+    for (host = NULL; host != last && has_room(lane, wait);) {
+        host = next;
+        next = host->next;
+        if (!wants_session(host))
+            continue;
+        lane_session_open(host, next_alone(host));
+        wait_with(host, wait);
+        opened = true;
+    }
+    return opened;
+}
+
+/* Those first for whom somebody waits. */
 void lane_pump(struct lane *lane)
 {
-    /* Each session stands for a check that was admitted, so descriptors are bounded there. */
-    for (struct lane_host *host = lane->hosts; host != NULL; host = host->next)
-        while (may_open(host))
-            lane_session_open(host, next_alone(host));
+    while (open_round(lane, WAIT_INTERACTIVE))
+        ;
+    while (open_round(lane, WAIT_BULK))
+        ;
 }
 
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -577,7 +659,7 @@ void lanes_free(struct lanes **lanes)
     HASH_ITER(hh, (*lanes)->by_key, lane, following)
     {
         HASH_DEL((*lanes)->by_key, lane);
-        for (struct lane_host *host = lane->hosts; host != NULL; host = host->next) {
+        for (struct lane_host *host = lane->hosts; host != NULL; host = host->hh.next) {
             free_jobs(&host->interactive.head);
             free_jobs(&host->bulk.head);
         }

@@ -14,9 +14,14 @@
 
 enum { DECOY_SIZE = 24, REST_MAX_MS = 4 * 3600 * 1000 };
 
+/* What a host waits for a connection with. */
+enum host_wait { WAIT_NOTHING, WAIT_BULK, WAIT_INTERACTIVE, WAIT_COUNT };
+
 struct lane_host {
+    UT_hash_handle hh; /* in the lane: oldest first */
     struct lane *lane;
-    struct lane_host *next; /* in the lane */
+    struct lane_host *next, *prev; /* in lane->waiting, by `wait` */
+    enum host_wait wait;
     char *name;
     struct ip_address address;
     struct fair_queue interactive, bulk;
@@ -33,6 +38,7 @@ struct lane_host {
     uint32_t cut_at, cut_row;     /* sessions in a row that 421 ended after so many answers */
     uint64_t clear_until_ms;      /* STARTTLS is broken here: speak in clear until then */
     struct tls_facts *broken_tls; /* what was seen when it broke; owned; NULL: never */
+    char key[];                   /* address and name */
 };
 
 struct lane {
@@ -40,6 +46,7 @@ struct lane {
     struct lanes *lanes;
     const struct provider *provider; /* whose hosts they are; NULL: an address of somebody else */
     struct lane_host *hosts;
+    struct lane_host *waiting[WAIT_COUNT]; /* hosts take turns; [WAIT_NOTHING] stays empty */
     uint32_t sessions, connections_max, queued;
     double window;              /* connections wanted now: halved by trouble, widened by success */
     uint32_t refusals, answers; /* of late: a lane that mostly refuses us rests */
