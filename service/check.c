@@ -408,7 +408,7 @@ static void remember_recipient(struct check *check, const char *wire)
 
     check->settled = !reason_retryable(verdict.reason);
     check->expires_at_s = check->checked_at_s + lifetime_s;
-    if (check->stop == STOP_NONE &&
+    if (check->stop == STOP_NONE && !check->evidence->cut &&
         (layer == LAYER_CONNECT || layer == LAYER_SMTP || layer == LAYER_MAILBOX))
         recipient_remember(check->checks, wire, check->evidence, lifetime_s, unknown);
 }

@@ -175,6 +175,7 @@ static void json_smtp(struct text *out, const struct smtp_evidence *smtp)
     json_string(out, "decoy_outcome", document_decoys[smtp->decoy_outcome]);
     json_string(out, "control", document_controls[smtp->control]);
     json_bool(out, "refused_before", smtp->refused_before);
+    json_bool(out, "walk_cut", smtp->cut);
     json_attempts(out, smtp);
     json_close(out, '}');
 }

@@ -165,17 +165,20 @@ void lane_finish(struct job *job, enum check_stop stop, uint32_t retry_ms)
     } else if (job->stop == STOP_DEFERRED && decided_at_rcpt(job->evidence)) {
         job->stop = STOP_NONE; /* a resting host was passed over, and another one knew */
     }
-    job->evidence->ended = true;
     job->evidence->deciding = verdict_deciding_attempt(job->evidence);
     job_send_home(job);
 }
 
 void lane_walk_on(struct job *job)
 {
-    if (!atomic_load(&job->abandoned) && next_target(job))
+    bool more = next_target(job);
+
+    if (more && !atomic_load(&job->abandoned)) {
         job_send_to_lane(job);
-    else
-        lane_finish(job, STOP_NONE, 0);
+        return;
+    }
+    job->evidence->cut = more;
+    lane_finish(job, STOP_NONE, 0);
 }
 
 /* --- lanes and hosts ----------------------------------------------------------------- */

@@ -102,9 +102,15 @@ static const struct smtp_attempt *deciding(const struct verdict_input *in)
     return &in->smtp->attempts[verdict_deciding_attempt(in->smtp)];
 }
 
+/* "Every MX" is every address the walk may try, so a walk that was cut short proves nothing. */
+static bool walked_all(const struct smtp_evidence *smtp)
+{
+    return smtp != NULL && smtp->attempt_count > 0 && !smtp->cut;
+}
+
 static bool every_attempt(const struct verdict_input *in, enum reply_class class)
 {
-    if (in->smtp == NULL || in->smtp->attempt_count == 0)
+    if (!walked_all(in->smtp))
         return false;
     for (size_t i = 0; i < in->smtp->attempt_count; i++)
         if (in->smtp->attempts[i].class != class)
@@ -114,7 +120,7 @@ static bool every_attempt(const struct verdict_input *in, enum reply_class class
 
 static bool every_end(const struct verdict_input *in, enum smtp_end end)
 {
-    if (in->smtp == NULL || in->smtp->attempt_count == 0)
+    if (!walked_all(in->smtp))
         return false;
     for (size_t i = 0; i < in->smtp->attempt_count; i++)
         if (in->smtp->attempts[i].end != end)
@@ -571,7 +577,7 @@ static void add_other_attempts(const struct verdict_input *input, struct verdict
     for (uint8_t i = 0; i < input->smtp->attempt_count; i++) {
         if (i == decided)
             continue;
-        struct smtp_evidence alone = {.attempt_count = 1, .ended = true};
+        struct smtp_evidence alone = {.attempt_count = 1};
         alone.attempts[0] = input->smtp->attempts[i];
         struct verdict_input only = *input;
         only.smtp = &alone;

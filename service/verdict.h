@@ -124,8 +124,8 @@ struct smtp_evidence {
     unsigned references; /* the home loop's; not atomic */
     struct smtp_attempt attempts[SMTP_ATTEMPTS_MAX];
     uint8_t attempt_count, deciding; /* index of the one that decides */
-    bool ended;                      /* the walk is over */
-    struct smtp_server *server;      /* of the deciding attempt; a reference; may be NULL */
+    bool cut; /* nobody waited any more: addresses were left unasked, and may know better */
+    struct smtp_server *server; /* of the deciding attempt; a reference; may be NULL */
     struct smtp_reply_facts recipient, decoy;
     enum decoy_outcome decoy_outcome;
     bool decoy_cached;
