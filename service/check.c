@@ -314,6 +314,16 @@ static void use_memory(struct check *check, const struct recipient_memory *memor
     smtp_ended(check);
 }
 
+/* Of the names alone: equal preferences come in another order each time. */
+static uint64_t hash_of_hosts(const struct mx_evidence *mx)
+{
+    uint64_t hash = 0;
+
+    for (size_t i = 0; i < mx->host_count; i++)
+        hash += text_hash_nocase(mx->hosts[i].name, strlen(mx->hosts[i].name));
+    return hash;
+}
+
 static struct job *make_job(struct check *check, const struct address *address, const char *wire)
 {
     struct job *job = mem_new(struct job);
@@ -328,8 +338,9 @@ static struct job *make_job(struct check *check, const struct address *address, 
     job->tries = check->try_count;
     job->caller = check->caller;
     job->mx = mx_evidence_keep(check->mx);
+    job->mx_set = hash_of_hosts(check->mx);
     job->provider = check->provider;
-    job->asked_ms = check->started_ms;
+    job->asked_ms = check->received_ms;
     job->fresh_after_ms = check->fresh_after_ms;
     job->evidence = smtp_evidence_new();
     atomic_init(&job->abandoned, check->waiters == NULL && check->try_count == 0);
@@ -485,11 +496,18 @@ static void start_dns(struct check *check)
 
 /* --- a new check ------------------------------------------------------------------------------ */
 
+/* Evidence from before this is too old; what was found since the request arrived never is. */
+static uint64_t fresh_after_ms(uint64_t received_ms, uint32_t max_age_s)
+{
+    uint64_t age_ms = (uint64_t)max_age_s * 1000;
+
+    return received_ms > age_ms ? received_ms - age_ms : 0;
+}
+
 static struct check *check_new(struct checks *checks, const struct engine_ticket *ticket,
                                const struct address *address)
 {
     struct check *check = mem_new(struct check);
-    uint64_t age_ms = (uint64_t)ticket->max_age_s * 1000;
 
     check->checks = checks;
     check->smtp = ticket->smtp;
@@ -505,7 +523,8 @@ static struct check *check_new(struct checks *checks, const struct engine_ticket
     check->email_length = ticket->email_length;
     check->domain = mem_copy_text(address->domain_ascii);
     check->started_ms = now_ms(checks);
-    check->fresh_after_ms = check->started_ms > age_ms ? check->started_ms - age_ms : 0;
+    check->received_ms = ticket->received_ms;
+    check->fresh_after_ms = fresh_after_ms(ticket->received_ms, ticket->max_age_s);
     check->checked_at_s = clock_wall_s();
     check_make_id(checks, check->id);
     loop_timer_init(&check->retry, checks->shard->loop, on_retry, check);
@@ -540,19 +559,28 @@ static void check_start(struct check *check, const struct address *address)
 /* --- intake --------------------------------------------------------------------------------------
  */
 
+/* May the ticket join? The check takes from memory what is as young as its own request wants it. A
+ * ticket that wants it younger can have that until something was taken, or the question has left.
+ */
+static bool is_fresh_enough(struct check *check, const struct engine_ticket *ticket)
+{
+    uint64_t after_ms = fresh_after_ms(check->received_ms, ticket->max_age_s);
+
+    if (check->fresh_after_ms >= after_ms)
+        return true;
+    if ((check->from_cache & ~(unsigned)CACHED_DNS) != 0 || check->job != NULL)
+        return false;
+    check->fresh_after_ms = after_ms;
+    return true;
+}
+
 static struct check *find_joinable(struct checks *checks, const struct engine_ticket *ticket,
                                    const char *key)
 {
     struct check *check;
-    uint64_t age_ms = (uint64_t)ticket->max_age_s * 1000;
 
     HASH_FIND(by_key, checks->by_key, key, strlen(key), check);
-    if (check == NULL)
-        return NULL;
-    /* Evidence gathered since the other request came is fresh; what it took from memory may not be.
-     */
-    bool fresh = check->from_cache == 0 || check->fresh_after_ms + age_ms >= now_ms(checks);
-    return fresh ? check : NULL;
+    return check != NULL && is_fresh_enough(check, ticket) ? check : NULL;
 }
 
 /* Full: a check that nobody waits for gives its place up, if it has not begun a session. */

@@ -44,6 +44,7 @@ struct check {
     struct imap_evidence *imap_evidence;
 
     unsigned from_cache;
+    uint64_t received_ms; /* when the request for it arrived: what was found since is fresh */
     uint64_t started_ms, ended_ms, fresh_after_ms, dns_ms;
     int64_t checked_at_s, expires_at_s;
     uint32_t stop_retry_ms;

@@ -133,10 +133,16 @@ static void recipient_unclear(struct lane_session *session)
     struct job *job = session->job;
     struct domain_memory *domain = session_domain(session, job);
 
-    if (control_known(session, domain)) {
+    if (domain->control_running) {
+        session->job = NULL;
+        job->phase = JOB_ASK_CONTROL;
+        lane_keep_transcript(session, job);
+        DL_APPEND(domain->waiting_control, job); /* holds no connection */
+    } else if (control_known(session, domain)) {
         job->evidence->control = domain->control;
         lane_finish_current(session);
     } else {
+        domain->control_running = true;
         job->phase = JOB_ASK_CONTROL;
     }
 }
@@ -274,17 +280,44 @@ static void decoy_answered(struct lane_session *session, const struct smtp_answe
                       &answer->reply);
 }
 
+void lane_note_control(struct lane_session *session, struct domain_memory *domain,
+                       enum control_outcome outcome)
+{
+    domain->control = outcome;
+    domain->control_until_ms = session_now_ms(session) + CONTROL_MS;
+}
+
+void lane_settle_control(struct lane_session *session, struct job *job,
+                         enum control_outcome outcome)
+{
+    struct domain_memory *domain = session_domain(session, job);
+    struct job *waiting;
+
+    domain->control_running = false;
+    job->evidence->control = outcome;
+    lane_go_home(session, job);
+    while ((waiting = domain->waiting_control) != NULL) {
+        DL_DELETE(domain->waiting_control, waiting);
+        waiting->evidence->control = outcome;
+        lane_finish(waiting, STOP_NONE, 0);
+    }
+}
+
+static enum control_outcome control_outcome(const struct smtp_reply_facts *reply)
+{
+    if (reply->class == REPLY_ACCEPTED)
+        return CONTROL_CLEAR;
+    return reply->code >= 500 ? CONTROL_REFUSED_ALIKE : CONTROL_UNDECIDED;
+}
+
 static void control_answered(struct lane_session *session, const struct smtp_answer *answer)
 {
-    struct domain_memory *domain = session_domain(session, session->job);
+    struct job *job = session->job;
+    enum control_outcome outcome = control_outcome(&answer->reply);
 
-    if (answer->reply.class == REPLY_ACCEPTED)
-        domain->control = CONTROL_CLEAR;
-    else
-        domain->control = answer->reply.code >= 500 ? CONTROL_REFUSED_ALIKE : CONTROL_UNDECIDED;
-    domain->control_until_ms = session_now_ms(session) + CONTROL_MS;
-    session->job->evidence->control = domain->control;
-    lane_finish_current(session);
+    session->job = NULL;
+    lane_note_control(session, session_domain(session, job), outcome);
+    lane_settle_control(session, job, outcome);
 }
 
 void lane_on_answer(void *context, const struct smtp_answer *answer)

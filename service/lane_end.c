@@ -103,8 +103,7 @@ static void job_cut_short(struct lane_session *session, struct job *job,
         lane_settle_decoy(session, job, DECOY_UNDECIDED, NULL);
         break;
     case JOB_ASK_CONTROL:
-        job->evidence->control = CONTROL_UNDECIDED;
-        lane_go_home(session, job);
+        lane_settle_control(session, job, CONTROL_UNDECIDED);
         break;
     }
 }

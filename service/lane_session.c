@@ -66,6 +66,7 @@ static enum smtp_next ask(struct lane_session *session, struct smtp_task *task)
         compose_question(session, domain->decoy_local);
         break;
     case JOB_ASK_CONTROL:
+        lane_note_control(session, session_domain(session, job), CONTROL_UNDECIDED);
         compose_question(session, "postmaster");
         break;
     }

@@ -13,9 +13,10 @@ enum {
     EVICTION_LOOK = 16,
     HOSTS_PER_CHECK = 2,
     ADDRESSES_PER_CHECK = 4,
-    REFUSALS_MAX = 5,        /* as many refusals of us, and more than answers: the lane rests */
-    REPLIES_REMEMBERED = 40, /* then both counts are halved */
-    SHARE_MIN = 8            /* bulk recipients for each further session */
+    REFUSALS_MAX = 5,            /* as many refusals of us, and more than answers: the lane rests */
+    REPLIES_REMEMBERED = 40,     /* then both counts are halved */
+    REST_AGAIN_MS = 3600 * 1000, /* a rest that begins so soon after the last one is longer */
+    SHARE_MIN = 8                /* bulk recipients for each further session */
 };
 
 /* --- where a job is going -------------------------------------------------------- */
@@ -340,6 +341,11 @@ static struct lane_host *find_host(struct lane *lane, const struct job *job)
     return host;
 }
 
+static uint32_t doubled(uint32_t rest_ms)
+{
+    return rest_ms < REST_MAX_MS / 2 ? 2 * rest_ms : REST_MAX_MS;
+}
+
 void lane_host_rest(struct lane_host *host)
 {
     uint64_t now_ms = loop_now_ms(host->lane->lanes->shard->loop);
@@ -347,7 +353,7 @@ void lane_host_rest(struct lane_host *host)
     if (host->rest_until_ms > now_ms)
         return; /* one trouble, seen by several sessions */
     host->rest_until_ms = now_ms + host->rest_ms;
-    host->rest_ms = host->rest_ms < REST_MAX_MS / 2 ? 2 * host->rest_ms : REST_MAX_MS;
+    host->rest_ms = doubled(host->rest_ms);
 }
 
 bool lane_host_rests(const struct lane_host *host)
@@ -374,22 +380,33 @@ void lane_widen(struct lane *lane)
         lane->window = lane->connections_max;
 }
 
+/* One rest soon after the other is twice as long. */
+static void lane_rest(struct lane *lane)
+{
+    const struct config *config = lane->lanes->shard->config;
+    uint64_t now_ms = loop_now_ms(lane->lanes->shard->loop);
+
+    if (lane->rest_until_ms > now_ms)
+        return; /* from sessions that began before */
+    bool again = lane->rest_ms > 0 && now_ms - lane->rest_until_ms < REST_AGAIN_MS;
+    lane->rest_ms = again ? doubled(lane->rest_ms) : config->lane_rest_ms;
+    lane->rest_until_ms = now_ms + lane->rest_ms;
+    resting_add(&lane->lanes->shard->resting, lane->key, lane->rest_until_ms);
+    log_event(LOG_WARN, "lane_rests",
+              (struct log_field[]){LOG_TEXT("lane", lane->key),
+                                   LOG_TEXT("why", "it mostly refuses us"),
+                                   LOG_NUMBER("ms", lane->rest_ms), LOG_END});
+}
+
 void lane_replied(struct lane *lane, bool refused_us)
 {
-    const struct shard *shard = lane->lanes->shard;
-
     if (refused_us)
         lane->refusals++;
     else
         lane->answers++;
     if (lane->refusals >= REFUSALS_MAX && lane->refusals > lane->answers) {
-        lane->rest_until_ms = loop_now_ms(shard->loop) + shard->config->lane_rest_ms;
         lane->refusals = lane->answers = 0;
-        resting_add(&lane->lanes->shard->resting, lane->key, lane->rest_until_ms);
-        log_event(LOG_WARN, "lane_rests",
-                  (struct log_field[]){LOG_TEXT("lane", lane->key),
-                                       LOG_TEXT("why", "it mostly refuses us"),
-                                       LOG_NUMBER("ms", shard->config->lane_rest_ms), LOG_END});
+        lane_rest(lane);
     } else if (lane->refusals + lane->answers >= REPLIES_REMEMBERED) {
         lane->refusals /= 2;
         lane->answers /= 2;
@@ -588,29 +605,57 @@ void lanes_take(struct lanes *lanes, struct job *job)
 
 /* --- what is known of a domain ----------------------------------------------------------- */
 
-struct domain_memory *lanes_domain(struct lanes *lanes, const char *domain)
+static bool is_busy(const struct domain_memory *memory)
 {
-    struct domain_memory *memory, *oldest, *following;
+    return memory->decoy_running || memory->control_running;
+}
+
+static void make_room_for_domain(struct lanes *lanes)
+{
+    struct domain_memory *oldest, *following;
     unsigned looked = 0;
 
-    HASH_FIND_STR(lanes->domains, domain, memory);
-    if (memory != NULL)
-        return memory;
-    if (HASH_COUNT(lanes->domains) >= lanes->shard->config->cache_entries)
-        HASH_ITER(hh, lanes->domains, oldest, following)
-        {
-            if (!oldest->decoy_running) {
-                HASH_DEL(lanes->domains, oldest);
-                smtp_reply_facts_clear(&oldest->decoy_reply);
-                free(oldest);
-                break;
-            }
-            if (++looked == EVICTION_LOOK)
-                break;
+    if (HASH_COUNT(lanes->domains) < lanes->shard->config->cache_entries)
+        return;
+    HASH_ITER(hh, lanes->domains, oldest, following)
+    {
+        if (!is_busy(oldest)) {
+            HASH_DEL(lanes->domains, oldest);
+            smtp_reply_facts_clear(&oldest->decoy_reply);
+            free(oldest);
+            return;
         }
-    size_t length = strlen(domain);
+        if (++looked == EVICTION_LOOK)
+            return;
+    }
+}
+
+/* Other hosts take the domain's mail now: what the former ones said is no answer of theirs. */
+static void follow_domain(struct domain_memory *memory, uint64_t mx_set)
+{
+    if (memory->mx_set == mx_set || is_busy(memory))
+        return;
+    memory->mx_set = mx_set;
+    memory->decoy = DECOY_NOT_RUN;
+    memory->control = CONTROL_NOT_RUN;
+    memory->decoy_local[0] = '\0';
+    smtp_reply_facts_clear(&memory->decoy_reply);
+}
+
+struct domain_memory *lanes_domain(struct lanes *lanes, const struct job *job)
+{
+    struct domain_memory *memory;
+
+    HASH_FIND_STR(lanes->domains, job->domain, memory);
+    if (memory != NULL) {
+        follow_domain(memory, job->mx_set);
+        return memory;
+    }
+    make_room_for_domain(lanes);
+    size_t length = strlen(job->domain);
     memory = mem_zeroed(1, sizeof(*memory) + length + 1);
-    memcpy(memory->domain, domain, length + 1);
+    memcpy(memory->domain, job->domain, length + 1);
+    memory->mx_set = job->mx_set;
     HASH_ADD_STR(lanes->domains, domain, memory);
     return memory;
 }
@@ -672,6 +717,7 @@ void lanes_free(struct lanes **lanes)
     {
         HASH_DEL((*lanes)->domains, memory);
         free_jobs(&memory->waiting);
+        free_jobs(&memory->waiting_control);
         smtp_reply_facts_clear(&memory->decoy_reply);
         free(memory);
     }

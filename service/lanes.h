@@ -51,6 +51,7 @@ struct lane {
     double window;              /* connections wanted now: halved by trouble, widened by success */
     uint32_t refusals, answers; /* of late: a lane that mostly refuses us rests */
     uint64_t rest_until_ms;
+    uint32_t rest_ms;          /* the latest rest */
     struct route_rests *rests; /* of ways that it refused; NULL: none; owned */
     char key[];
 };
@@ -59,6 +60,7 @@ struct lane {
  * everyone? */
 struct domain_memory {
     UT_hash_handle hh;
+    uint64_t mx_set; /* of these hosts; when the domain moves, only the count of the hour stays */
     enum decoy_outcome decoy;
     uint64_t decoy_at_ms, decoy_until_ms;
     struct smtp_reply_facts decoy_reply;
@@ -66,8 +68,10 @@ struct domain_memory {
                                      one */
     enum control_outcome control;
     uint64_t control_until_ms;
-    bool decoy_running;
-    struct job *waiting; /* accepted recipients that wait for the decoy without a connection */
+    bool decoy_running, control_running;
+    /* accepted recipients that wait for the decoy, refused ones that wait for the control: without
+     * a connection */
+    struct job *waiting, *waiting_control;
     uint64_t unknown_since_ms; /* start of the hour that unknown_count is of */
     uint32_t unknown_count;
     char domain[];
@@ -110,7 +114,7 @@ struct lanes {
 };
 
 /* lanes.c */
-struct domain_memory *lanes_domain(struct lanes *lanes, const char *domain);
+struct domain_memory *lanes_domain(struct lanes *lanes, const struct job *job);
 void lane_queue(struct lane_host *host, struct job *job, bool front);
 /* The next job for this session to ask about; NULL = none waits. */
 struct job *lane_take_job(struct lane_session *session);
@@ -159,6 +163,12 @@ void lane_on_answer(void *context, const struct smtp_answer *answer);
 /* The decoy has spoken, or cannot (reply NULL): all accepted recipients of the domain go home. */
 void lane_settle_decoy(struct lane_session *session, struct job *job, enum decoy_outcome outcome,
                        const struct smtp_reply_facts *reply);
+/* What is remembered of the control for a day: from when it is asked, since no other may be. */
+void lane_note_control(struct lane_session *session, struct domain_memory *domain,
+                       enum control_outcome outcome);
+/* As with the decoy: all whom the control was asked for go home. */
+void lane_settle_control(struct lane_session *session, struct job *job,
+                         enum control_outcome outcome);
 void lane_keep_transcript(struct lane_session *session, struct job *job);
 void lane_go_home(struct lane_session *session, struct job *job);
 void lane_finish_current(struct lane_session *session);
@@ -190,5 +200,5 @@ static inline const struct config *session_config(const struct lane_session *ses
 static inline struct domain_memory *session_domain(const struct lane_session *session,
                                                    const struct job *job)
 {
-    return lanes_domain(session_lanes(session), job->domain);
+    return lanes_domain(session_lanes(session), job);
 }

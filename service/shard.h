@@ -79,8 +79,9 @@ struct job {
     uint32_t caller;        /* whose turn it takes: jobs of one request share theirs */
     uint8_t tries;          /* asked before, with the same sender */
     struct mx_evidence *mx; /* a reference */
+    uint64_t mx_set;        /* hash of its hosts: what is known of the domain goes with them */
     const struct provider *provider;
-    uint64_t asked_ms;       /* when the check began: younger evidence is fresh */
+    uint64_t asked_ms;       /* when the request arrived: younger evidence is fresh */
     uint64_t fresh_after_ms; /* older decoy memory does not count */
 
     /* said by home, looked at by the lane, at any time */
