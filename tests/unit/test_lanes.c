@@ -1,0 +1,293 @@
+/* Lanes by themselves: jobs go in, evidence comes out; the home that sends them is played here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probes/base/clock.h"
+#include "probes/base/log.h"
+#include "probes/base/mem.h"
+#include "service/config_table.h"
+#include "service/lanes.h"
+#include "tests/support/line_server.h"
+
+enum { RETURNED_MAX = 32, MINUTE_MS = 60 * 1000, START_MS = 100 * MINUTE_MS };
+
+/* --- the home ------------------------------------------------------------------------ */
+
+static struct engine engine;
+static struct config config;
+static struct job *returned[RETURNED_MAX];
+static size_t returned_count;
+
+struct shard *engine_lane_owner(struct engine *of, const char *lane_key)
+{
+    (void)lane_key;
+    return &of->shards[0];
+}
+
+void checks_job_returned(struct checks *checks, struct job *job)
+{
+    (void)checks;
+    assert_true(returned_count < RETURNED_MAX);
+    returned[returned_count++] = job;
+}
+
+void checks_job_accepted(struct checks *checks, struct job *job,
+                         const struct smtp_reply_facts *reply)
+{
+    (void)checks;
+    (void)job;
+    (void)reply;
+}
+
+static void set(const char *name, const char *value)
+{
+    char error[256];
+
+    if (!setting_apply(setting_find(name, strlen(name)), &config, value, error, sizeof(error)))
+        fail_msg("%s", error);
+}
+
+static void open_lanes(uint16_t port)
+{
+    struct shard *shard = &engine.shards[0];
+    char ports[32], error[256];
+
+    snprintf(ports, sizeof(ports), "smtp=%u", port);
+    config_defaults(&config);
+    set("ports", ports);
+    set("allow_networks", "127.0.0.0/8");
+    set("hello_name", "probe.example");
+    set("lane_connections", "1 microsoft365=1");
+    assert_true(config_derive(&config, error, sizeof(error)));
+    memset(&engine, 0, sizeof(engine));
+    engine.config = shard->config = &config;
+    engine.routes = routes_new(&config, error, sizeof(error));
+    shard->engine = &engine;
+    shard->loop = loop_new();
+    shard->lanes = lanes_new(shard);
+}
+
+static void forget_returned(void)
+{
+    while (returned_count > 0)
+        job_free(&returned[--returned_count]);
+}
+
+static void close_lanes(void)
+{
+    forget_returned();
+    lanes_free(&engine.shards[0].lanes);
+    loop_free(&engine.shards[0].loop);
+    routes_free(&engine.routes);
+    config_free(&config);
+}
+
+static void add_host(struct mx_evidence *mx, const char *name)
+{
+    struct mx_host *host = &mx->hosts[mx->host_count++];
+
+    host->name = mem_copy_text(name);
+    host->state = MX_HOST_OK;
+    host->first_address = mx->address_count;
+    host->address_count = 1;
+    ip_parse("127.0.0.1", &mx->addresses[mx->address_count++]);
+}
+
+/* A second host may be NULL. */
+static struct job *send_job(const char *domain, bool bulk, const char *host, const char *second)
+{
+    struct job *job = mem_new(struct job);
+    char recipient[256];
+
+    snprintf(recipient, sizeof(recipient), "jane@%s", domain);
+    job->home = &engine.shards[0];
+    job->recipient = mem_copy_text(recipient);
+    job->domain = mem_copy_text(domain);
+    job->bulk = bulk;
+    job->evidence = smtp_evidence_new();
+    job->mx = mx_evidence_new();
+    add_host(job->mx, host);
+    if (second != NULL)
+        add_host(job->mx, second);
+    job_send_to_lane(job);
+    return job;
+}
+
+static void run_until_returned(size_t count)
+{
+    while (returned_count < count)
+        loop_run_once(engine.shards[0].loop);
+}
+
+static struct lane *only_lane(void) { return engine.shards[0].lanes->by_key; }
+
+/* --- queues -------------------------------------------------------------------------- */
+
+static const struct line_step busy[] = {{STEP_SEND, "421 4.3.2 Busy\r\n", 0}, {STEP_END, NULL, 0}};
+
+static void who_waits_goes_before_bulk_and_hosts_take_turns(void **state)
+{
+    static const char *const order[] = {"first.test", "caller.test", "second.test", "third.test"};
+    struct line_server *server = line_server_start(busy, NULL, 4);
+
+    (void)state;
+    open_lanes(line_server_port(server));
+    send_job("first.test", true, "first-test.mail.protection.outlook.com", NULL);
+    send_job("second.test", true, "second-test.mail.protection.outlook.com", NULL);
+    send_job("third.test", true, "third-test.mail.protection.outlook.com", NULL);
+    send_job("caller.test", false, "caller-test.mail.protection.outlook.com", NULL);
+    run_until_returned(4);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(returned[i]->domain, order[i]);
+    close_lanes();
+    line_server_stop(&server);
+}
+
+static void hosts_that_are_done_make_room(void **state)
+{
+    struct line_server *server = line_server_start(busy, NULL, 12);
+    char host[64];
+
+    (void)state;
+    open_lanes(line_server_port(server));
+    config.cache_entries = 4;
+    config.lane_rest_ms = 0;
+    for (size_t i = 1; i <= 12; i++) {
+        snprintf(host, sizeof(host), "customer%zu.mail.protection.outlook.com", i);
+        send_job("customer.test", true, host, NULL);
+        run_until_returned(i);
+        assert_true(HASH_COUNT(only_lane()->hosts) <= 4);
+    }
+    close_lanes();
+    line_server_stop(&server);
+}
+
+/* --- the walk ------------------------------------------------------------------------ */
+
+static void a_walk_that_nobody_waits_for_is_cut(void **state)
+{
+    static const struct line_step relay_denied[] = {
+        {STEP_SEND, "220 mx ESMTP\r\n", 0},     {STEP_EXPECT, "EHLO probe.example", 0},
+        {STEP_SEND, "250 mx\r\n", 0},           {STEP_EXPECT, "MAIL FROM:<>", 0},
+        {STEP_SEND, "250 Ok\r\n", 0},           {STEP_EXPECT, "RCPT TO:<jane@corp.test>", 0},
+        {STEP_SEND, "554 Relay denied\r\n", 0}, {STEP_EXPECT, "QUIT", 0},
+        {STEP_SEND, "221 Bye\r\n", 0},          {STEP_END, NULL, 0}};
+    struct line_server *server = line_server_start(relay_denied, NULL, 1);
+    struct job *job;
+
+    (void)state;
+    open_lanes(line_server_port(server));
+    job = send_job("corp.test", false, "mx1.corp.test", "mx2.corp.test");
+    while (atomic_load(&job->progress) != PROGRESS_SMTP)
+        loop_run_once(engine.shards[0].loop);
+    atomic_store(&job->abandoned, true);
+    run_until_returned(1);
+    assert_int_equal(job->evidence->attempt_count, 1);
+    assert_int_equal(job->evidence->attempts[0].class, REPLY_RELAY_DENIED);
+    assert_true(job->evidence->cut);
+    assert_int_equal(line_server_stop(&server), 0);
+    close_lanes();
+}
+
+/* --- what is remembered ------------------------------------------------------------------ */
+
+static bool refused_before(size_t nth)
+{
+    send_job("web.test", false, "web.test", NULL);
+    run_until_returned(nth);
+    return returned[nth - 1]->evidence->refused_before;
+}
+
+/* An hour may pass between the two, but somebody must greet us, or the wall is ours. */
+static void a_refusal_counts_while_others_greet_us(void **state)
+{
+    static const struct line_step nothing[] = {{STEP_END, NULL, 0}};
+    struct line_server *server = line_server_start(nothing, NULL, 0);
+    uint64_t now_ms = START_MS;
+
+    (void)state;
+    clock_use_virtual(&now_ms);
+    open_lanes(line_server_port(server));
+    line_server_stop(&server); /* nobody listens there now */
+    assert_false(refused_before(1));
+    now_ms += 16 * MINUTE_MS;
+    assert_false(refused_before(2));
+    egress_greeted(&engine.egress, now_ms);
+    assert_true(refused_before(3));
+    now_ms += 61 * MINUTE_MS;
+    assert_false(refused_before(4));
+    close_lanes();
+    clock_use_virtual(NULL);
+}
+
+static void what_is_known_of_a_domain_goes_with_its_hosts(void **state)
+{
+    struct job job = {.domain = (char[]){"corp.test"}, .mx_set = 1};
+    struct domain_memory *memory;
+
+    (void)state;
+    open_lanes(25);
+    memory = lanes_domain(engine.shards[0].lanes, &job);
+    memory->decoy = DECOY_REJECTED;
+    memory->control = CONTROL_CLEAR;
+    memory->unknown_count = 3;
+    assert_int_equal(lanes_domain(engine.shards[0].lanes, &job)->decoy, DECOY_REJECTED);
+    job.mx_set = 2;
+    memory = lanes_domain(engine.shards[0].lanes, &job);
+    assert_int_equal(memory->decoy, DECOY_NOT_RUN);
+    assert_int_equal(memory->control, CONTROL_NOT_RUN);
+    assert_int_equal(memory->unknown_count, 3);
+    close_lanes();
+}
+
+/* Until it rests; then for how long. */
+static uint64_t refuse(struct lane *lane, uint64_t now_ms)
+{
+    loop_run_once(engine.shards[0].loop); /* looks at the clock */
+    for (unsigned i = 0; i < 5; i++)
+        lane_replied(lane, true);
+    return lane->rest_until_ms - now_ms;
+}
+
+static void a_lane_that_refuses_again_rests_longer(void **state)
+{
+    static const struct {
+        unsigned after_minutes, rest_minutes; /* after the end of the rest before */
+    } rests[] = {{0, 15}, {1, 30}, {1, 60}, {1, 120}, {1, 240}, {1, 240}, {60, 15}};
+    uint64_t now_ms = START_MS;
+    struct lane *lane = mem_zeroed(1, sizeof(*lane) + 8);
+
+    (void)state;
+    clock_use_virtual(&now_ms);
+    open_lanes(25);
+    lane->lanes = engine.shards[0].lanes;
+    for (size_t i = 0; i < ARRAY_LENGTH(rests); i++) {
+        now_ms = (i > 0 ? lane->rest_until_ms : now_ms) + rests[i].after_minutes * MINUTE_MS;
+        assert_int_equal(refuse(lane, now_ms), rests[i].rest_minutes * MINUTE_MS);
+    }
+    free(lane);
+    close_lanes();
+    clock_use_virtual(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_waits_goes_before_bulk_and_hosts_take_turns),
+        cmocka_unit_test(hosts_that_are_done_make_room),
+        cmocka_unit_test(a_walk_that_nobody_waits_for_is_cut),
+        cmocka_unit_test(a_refusal_counts_while_others_greet_us),
+        cmocka_unit_test(what_is_known_of_a_domain_goes_with_its_hosts),
+        cmocka_unit_test(a_lane_that_refuses_again_rests_longer),
+    };
+
+    log_setup(&(struct log_options){.level = LOG_ERROR});
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
