@@ -36,6 +36,7 @@ enum fetch_state { FETCH_IDLE, FETCH_QUEUED, FETCH_WAITING };
 struct sent_attempt {
     struct dns_attempt *attempt;
     unsigned server;
+    bool unchecked; /* asked with checking disabled */
     struct sent_attempt *next;
 };
 
@@ -245,12 +246,18 @@ static void go_on(struct dns_fetch *fetch)
         set_state(fetch, FETCH_QUEUED);
 }
 
-static void server_failed(struct dns_fetch *fetch, unsigned server, bool servfail)
+/* Else it is a late word on a question that was given up: a good answer is welcome still. */
+static bool is_of_turn(const struct dns_fetch *fetch, const struct sent_attempt *sent)
 {
-    fetch->failed |= 1u << server;
+    return sent->server == server_of_turn(fetch) && sent->unchecked == fetch->checking_disabled;
+}
+
+static void server_failed(struct dns_fetch *fetch, const struct sent_attempt *sent, bool servfail)
+{
+    fetch->failed |= 1u << sent->server;
     if (servfail)
-        fetch->servfail |= 1u << server;
-    if (server == server_of_turn(fetch)) /* else a late word from one already given up */
+        fetch->servfail |= 1u << sent->server;
+    if (is_of_turn(fetch, sent))
         go_on(fetch);
 }
 
@@ -303,11 +310,11 @@ static void take_message(struct dns_fetch *fetch, const struct dns_message *mess
 }
 
 /* c-ares leaves EDNS away by itself only once in the life of a channel. */
-static bool stumbled_over_edns(const struct dns_fetch *fetch, unsigned server,
+static bool stumbled_over_edns(const struct dns_fetch *fetch, const struct sent_attempt *sent,
                                const struct dns_message *message)
 {
     return message->rcode == DNS_RCODE_FORMERR && !message->has_opt &&
-           (fetch->plain & 1u << server) == 0 && server == server_of_turn(fetch);
+           (fetch->plain & 1u << sent->server) == 0 && is_of_turn(fetch, sent);
 }
 
 static void ask_plainly(struct dns_fetch *fetch, unsigned server)
@@ -321,25 +328,25 @@ static void ask_plainly(struct dns_fetch *fetch, unsigned server)
 }
 
 /* Anything but a plain yes or no is the server's failure, not the name's. */
-static void read_answer(struct dns_fetch *fetch, unsigned server, const uint8_t *bytes,
-                        size_t length)
+static void read_answer(struct dns_fetch *fetch, const struct sent_attempt *sent,
+                        const uint8_t *bytes, size_t length)
 {
     static _Thread_local struct dns_message message;
 
     if (!dns_message_parse(bytes, length, fetch->name, fetch->type, &message) ||
         message.truncated) {
-        server_failed(fetch, server, false);
+        server_failed(fetch, sent, false);
         return;
     }
     if (!message.has_opt)
-        dns_transport_suspect(fetch->fetcher->servers[server].transport);
+        dns_transport_suspect(fetch->fetcher->servers[sent->server].transport);
     if (message.filtered)
         fail(fetch, DNS_FAILED);
-    else if (stumbled_over_edns(fetch, server, &message))
-        ask_plainly(fetch, server);
+    else if (stumbled_over_edns(fetch, sent, &message))
+        ask_plainly(fetch, sent->server);
     else if (message.rcode != DNS_RCODE_NOERROR && message.rcode != DNS_RCODE_NXDOMAIN)
-        server_failed(fetch, server, message.rcode == DNS_RCODE_SERVFAIL);
-    else if (fetch->checking_disabled)
+        server_failed(fetch, sent, message.rcode == DNS_RCODE_SERVFAIL);
+    else if (sent->unchecked)
         fail(fetch, DNS_BOGUS); /* there is an answer, only not a valid one */
     else if (message.loop)
         fail(fetch, DNS_LOOP);
@@ -381,24 +388,26 @@ static void on_delivered(void *context, struct dns_attempt *attempt, enum dns_de
 {
     struct dns_fetch *fetch = context;
     struct dns_fetcher *fetcher = fetch->fetcher;
-    unsigned server = server_of_turn(fetch);
+    /* from inside dns_transport_send(): the one that is being sent */
+    struct sent_attempt about = {.server = server_of_turn(fetch),
+                                 .unchecked = fetch->checking_disabled};
     struct sent_attempt *sent;
 
     LL_SEARCH_SCALAR(fetch->sent, sent, attempt, attempt);
     if (sent != NULL) {
-        server = sent->server;
+        about = *sent;
         LL_DELETE(fetch->sent, sent);
         free(sent);
     }
     switch (delivery) {
     case DNS_DELIVERED:
-        read_answer(fetch, server, bytes, length);
+        read_answer(fetch, &about, bytes, length);
         break;
     case DNS_NO_ANSWER:
         gave_up_early(fetch);
         break;
     case DNS_UNREACHABLE:
-        server_failed(fetch, server, false);
+        server_failed(fetch, &about, false);
         break;
     case DNS_UNASKABLE:
         fail(fetch, DNS_FAILED);
@@ -430,8 +439,7 @@ static void send_now(struct dns_fetch *fetch)
     if (attempt == NULL)
         return; /* told already: the fetch may be gone */
     sent = mem_new(struct sent_attempt);
-    sent->attempt = attempt;
-    sent->server = server;
+    *sent = (struct sent_attempt){attempt, server, fetch->checking_disabled, NULL};
     LL_PREPEND(fetch->sent, sent);
 }
 

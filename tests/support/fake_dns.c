@@ -70,6 +70,12 @@ struct fake_dns {
     unsigned last_flags, last_edns_size;
     uint32_t negative_ttl;
     bool without_edns;
+    bool late;
+    struct late_question {
+        uint8_t bytes[1024];
+        size_t length; /* 0: none */
+        struct sockaddr_in from;
+    } kept;
 };
 
 struct question {
@@ -379,6 +385,16 @@ static bool hear(struct fake_dns *fake, const uint8_t *bytes, size_t length, boo
     return answer(fake, &asked, out);
 }
 
+static void answer_kept(struct fake_dns *fake, struct writer *out)
+{
+    const struct late_question *kept = &fake->kept;
+
+    fake->rule_count = 0;
+    if (hear(fake, kept->bytes, kept->length, false, out))
+        (void)!sendto(fake->udp, out->bytes, out->length, 0, (const struct sockaddr *)&kept->from,
+                      sizeof kept->from);
+}
+
 static void on_udp(void *context, bool readable, bool writable)
 {
     static struct writer out;
@@ -393,7 +409,17 @@ static void on_udp(void *context, bool readable, bool writable)
     while ((got = recvfrom(fake->udp, bytes, sizeof bytes, MSG_DONTWAIT, (struct sockaddr *)&from,
                            &size)) > 0) {
         note_port(fake, ntohs(from.sin_port));
-        if (hear(fake, bytes, (size_t)got, false, &out))
+        bool answered = hear(fake, bytes, (size_t)got, false, &out);
+        if (fake->kept.length > 0 && fake_dns_last_had_cd(fake)) {
+            answer_kept(fake, &out);
+            continue;
+        }
+        if (!answered && fake->late && fake->kept.length == 0) {
+            memcpy(fake->kept.bytes, bytes, (size_t)got);
+            fake->kept.length = (size_t)got;
+            fake->kept.from = from;
+        }
+        if (answered)
             (void)!sendto(fake->udp, out.bytes, out.length, 0, (struct sockaddr *)&from, size);
     }
 }
@@ -565,6 +591,8 @@ void fake_dns_behave(struct fake_dns *fake, const char *name, unsigned type,
 }
 
 void fake_dns_negative_ttl(struct fake_dns *fake, uint32_t ttl_s) { fake->negative_ttl = ttl_s; }
+
+void fake_dns_late(struct fake_dns *fake) { fake->late = true; }
 
 void fake_dns_without_edns(struct fake_dns *fake) { fake->without_edns = true; }
 

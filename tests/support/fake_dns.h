@@ -37,6 +37,9 @@ void fake_dns_behave(struct fake_dns *fake, const char *name, unsigned type,
                      enum fake_dns_habit habit, unsigned times);
 void fake_dns_negative_ttl(struct fake_dns *fake, uint32_t ttl_s);
 void fake_dns_without_edns(struct fake_dns *fake);
+/* The first question over UDP that is left unanswered gets its answer, whatever the habits, when
+ * one with checking disabled comes in, and that one gets none. */
+void fake_dns_late(struct fake_dns *fake);
 /* Questions heard so far; NULL and 0 stand for any. */
 unsigned fake_dns_heard(const struct fake_dns *fake, const char *name, unsigned type);
 unsigned fake_dns_heard_over_tcp(const struct fake_dns *fake);

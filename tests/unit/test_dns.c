@@ -606,6 +606,19 @@ static void test_failover(void **state)
     set_up(state);
 }
 
+/* It comes when only the question without checking is out, and is no answer to that one. */
+static void test_a_good_answer_is_never_too_late(void **state)
+{
+    (void)state;
+    fake_dns_add(fake, "a.test 300 A 192.0.2.1");
+    fake_dns_behave(fake, "a.test", 0, FAKE_SERVFAIL, 0);
+    fake_dns_behave(fake, "a.test", 0, FAKE_SILENT, 1);
+    fake_dns_late(fake);
+    dns_free(&dns);
+    dns = new_dns_with(fake_dns_address(fake), 100, BRIEF_MS);
+    assert_int_equal(look_up("a.test", DNS_A).status, DNS_FOUND);
+}
+
 static void test_dead_server_is_left_alone(void **state)
 {
     struct fake_dns *second = fake_dns_new(loop);
@@ -673,6 +686,7 @@ int main(void)
         TEST(test_freed_while_asking),
         TEST(test_many),
         TEST(test_failover),
+        TEST(test_a_good_answer_is_never_too_late),
         TEST(test_dead_server_is_left_alone),
         TEST(test_nobody_there),
         TEST(test_without_edns),
