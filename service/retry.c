@@ -53,21 +53,14 @@ uint32_t retry_after_s(enum verdict_reason reason)
 
 uint32_t retry_lifetime_s(enum verdict_reason reason, const struct smtp_evidence *evidence)
 {
-    bool no_such_mailbox = evidence != NULL && evidence->recipient.enhanced[1] == 1 &&
-                           evidence->recipient.enhanced[2] == 1;
+    static const struct smtp_reply_facts nothing;
+    const struct smtp_reply_facts *reply = evidence != NULL ? &evidence->recipient : &nothing;
+    bool no_such_mailbox =
+        reason == REASON_MAILBOX_NOT_FOUND && reply->enhanced[1] == 1 && reply->enhanced[2] == 1;
 
-    switch (reason_status(reason)) {
-    case STATUS_DELIVERABLE:
-        return DAY;
-    case STATUS_RISKY:
-        return reason_retryable(reason) ? retry_after_s(reason) : DAY;
-    case STATUS_UNDELIVERABLE:
-        return reason == REASON_MAILBOX_NOT_FOUND && no_such_mailbox ? DAY : 2 * HOUR;
-    case STATUS_UNKNOWN:
-    case STATUS_COUNT:
-        break;
-    }
-    return retry_after_s(reason);
+    if (reason_retryable(reason) || reason_status(reason) == STATUS_UNKNOWN)
+        return retry_after_s(reason);
+    return reply->class == REPLY_ACCEPTED || no_such_mailbox ? DAY : 2 * HOUR;
 }
 
 /* "60 seconds", "5 minutes", "00:04:56": what stands behind a number. */

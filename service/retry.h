@@ -16,7 +16,8 @@ uint64_t retry_delay_ms(const struct config *config, enum verdict_reason reason,
 uint32_t retry_greylisted_s(const struct config *config, const char *text, unsigned tries);
 /* Seconds after which a caller may ask again, when no try of ours is planned. */
 uint32_t retry_after_s(enum verdict_reason reason);
-/* How long a settled answer is kept. */
+/* How long an answer is kept: acceptance and 5.1.1 for a day, any other refusal for two hours, an
+ * unknown until it may be asked again. */
 uint32_t retry_lifetime_s(enum verdict_reason reason, const struct smtp_evidence *evidence);
 /* The wait a greylisting server asks for in its text, in seconds; 0 = it names none. */
 uint32_t retry_advertised_s(const char *text);
