@@ -12,7 +12,7 @@
 
 enum {
     INPUT_MAX = 64 * 1024 * 1024, /* a line, or a document or list spread over lines */
-    ROW_MAX = 8192,
+    ROW_MAX = 128 * 1024,         /* a name and an e-mail, escaped */
     NAME_SHOWN = 200,
     EMAIL_SHOWN = 400,
     PLACE_SIZE = NAME_SHOWN + 64
