@@ -9,7 +9,6 @@
 enum {
     SURVEYS_MAX =
         64, /* at once, per loop: each takes a few descriptors, and 30 KB while TLS is made */
-    LIFETIME_MS = 24 * 3600 * 1000,
     SURVEY_STEP_MS = 10000,
     EVICTION_LOOK = 16
 };
@@ -27,7 +26,7 @@ static void on_surveyed(void *context, struct imap_evidence *evidence)
     imap_evidence_drop(&memory->evidence);
     memory->evidence = evidence;
     memory->at_ms = loop_now_ms(checks->shard->loop);
-    memory->until_ms = memory->at_ms + LIFETIME_MS;
+    memory->until_ms = evidence->expires_ms;
     while ((check = memory->waiting) != NULL) {
         imap_memory_leave(check);
         check_imap_ready(check, imap_evidence_keep(evidence), false);
