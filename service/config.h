@@ -11,7 +11,12 @@
 
 #include "probes/base/ip.h"
 
-enum { CONFIG_OVERRIDES_MAX = 64, CONFIG_SOURCES_MAX = 16, CONFIG_TRIES_MAX = 8 };
+enum {
+    CONFIG_OVERRIDES_MAX = 64,
+    CONFIG_SOURCES_MAX = 16,
+    CONFIG_TRIES_MAX = 8,
+    CONFIG_PORTS_EXTRA_MAX = 8
+};
 
 /* Waits before the second try, the third, ... */
 struct config_schedule {
@@ -59,6 +64,7 @@ struct config {
     char *ports;                               /* "smtp=25 imap=143 imaps=993" */
     uint16_t port_smtp, port_imap, port_imaps; /* derived */
     char *extra_ports;
+    uint16_t ports_extra[CONFIG_PORTS_EXTRA_MAX]; /* derived; 0 = none */
     char *allow_networks;
     struct ip_networks allowed; /* derived */
     char *allow_special_names;

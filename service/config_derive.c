@@ -160,6 +160,24 @@ static bool derive_ports(const struct derivation *derivation)
            refuse(derivation, "ports", config->ports, "is not like smtp=25 imap=143 imaps=993");
 }
 
+static bool derive_extra_ports(const struct derivation *derivation)
+{
+    struct config *config = derivation->config;
+    char *copy = mem_copy_text(config->extra_ports), *rest = copy, *word;
+    size_t count = 0;
+    bool fine = true;
+
+    memset(config->ports_extra, 0, sizeof(config->ports_extra));
+    while (fine && (word = setting_next_word(&rest)) != NULL) {
+        fine = count < CONFIG_PORTS_EXTRA_MAX && parse_port(word, &config->ports_extra[count]) &&
+               config->ports_extra[count] > 0;
+        count++;
+    }
+    free(copy);
+    return fine || refuse(derivation, "extra_ports", config->extra_ports,
+                          "is not a list of at most 8 ports");
+}
+
 /* --- who we are ---------------------------------------------------------------- */
 
 static bool host_name_fits(const char *name)
@@ -297,8 +315,8 @@ static bool derive_log_level(const struct derivation *derivation)
 bool config_derive(struct config *config, char *error, size_t error_size)
 {
     static bool (*const steps[])(const struct derivation *) = {
-        derive_listen, derive_networks, derive_sources,  derive_ports,     derive_identity,
-        derive_routes, derive_retries,  derive_data_dir, derive_log_level,
+        derive_listen,   derive_networks, derive_sources, derive_ports,    derive_extra_ports,
+        derive_identity, derive_routes,   derive_retries, derive_data_dir, derive_log_level,
     };
     struct derivation derivation = {.config = config, .error_size = error_size};
 

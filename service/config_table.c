@@ -34,7 +34,7 @@ const struct setting settings[] = {
 
     TEXT(resolver, "", "DNS servers as address:port, comma-separated; a validating one on loopback is recommended; empty: the system's"),
     TEXT(ports, "smtp=25 imap=143 imaps=993", "ports of the mail servers asked (labs use others)"),
-    TEXT(extra_ports, "", "further ports that probes may use"),
+    TEXT(extra_ports, "", "further ports that SRV records may send us to, at most 8; else IMAP is looked for at 143 and 993 only"),
     TEXT(allow_networks, "", "special-purpose networks that may be connected to (private deployments, labs)"),
     TEXT(allow_special_names, "", "special-use names treated as ordinary, such as `test`"),
     TEXT(ca_file, "", "CA certificates in PEM; empty: the system's store"),

@@ -1,5 +1,6 @@
 #include "service/check.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -42,6 +43,15 @@ static struct ip_address first_source(const struct config *config)
     return (struct ip_address){0};
 }
 
+static struct imap_ports ports_of(const struct config *config)
+{
+    struct imap_ports ports = {.tls = config->port_imaps, .starttls = config->port_imap};
+
+    static_assert(sizeof(ports.extra) == sizeof(config->ports_extra), "the same list");
+    memcpy(ports.extra, config->ports_extra, sizeof(ports.extra));
+    return ports;
+}
+
 static void start(struct imap_memory *memory)
 {
     struct checks *checks = memory->checks;
@@ -55,8 +65,7 @@ static void start(struct imap_memory *memory)
             .tls = checks->shard->tls,
             .allowed = &config->allowed,
             .source = first_source(config),
-            .port_imap = config->port_imap,
-            .port_imaps = config->port_imaps,
+            .ports = ports_of(config),
             .connect_ms = config->timeout_connect_ms,
             .step_ms = SURVEY_STEP_MS,
             .budget_ms = config->check_budget_ms / 2,

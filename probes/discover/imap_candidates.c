@@ -38,7 +38,12 @@ static uint16_t port_here(uint16_t port, const struct imap_ports *ports)
         return ports->tls;
     if (port == IMAP_PORT_STARTTLS)
         return ports->starttls;
-    return port == ports->tls || port == ports->starttls ? port : 0;
+    if (port == ports->tls || port == ports->starttls)
+        return port;
+    for (size_t i = 0; i < IMAP_PORTS_EXTRA_MAX; i++)
+        if (port == ports->extra[i])
+            return port;
+    return 0;
 }
 
 static bool same_registrable_domain(const char *a, const char *b)

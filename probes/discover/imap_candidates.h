@@ -1,7 +1,7 @@
 /* imap_candidates.h - where a domain's IMAP may be, from each source, best first. Pure.
  *
- * Ports: only 993 and 143 are ever asked (and what stands for them in a lab); a DNS record or a
- * table that names another port makes no candidate. */
+ * Ports: only 993 and 143 are ever asked (and what stands for them in a lab), and those that the
+ * operator adds; a DNS record or a table that names another port makes no candidate. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,11 +12,16 @@
 #include "probes/discover/provider.h"
 #include "probes/net/dns.h"
 
-enum { IMAP_CANDIDATES_MAX = 8, IMAP_PORT_TLS = 993, IMAP_PORT_STARTTLS = 143 };
+enum {
+    IMAP_CANDIDATES_MAX = 8,
+    IMAP_PORT_TLS = 993,
+    IMAP_PORT_STARTTLS = 143,
+    IMAP_PORTS_EXTRA_MAX = 8
+};
 
-/* What 993 and 143 mean here. */
+/* What 993 and 143 mean here, and which others may be asked; 0 = none. */
 struct imap_ports {
-    uint16_t tls, starttls;
+    uint16_t tls, starttls, extra[IMAP_PORTS_EXTRA_MAX];
 };
 
 struct imap_candidate {

@@ -398,7 +398,7 @@ struct imap_survey *imap_survey_start(const struct imap_survey_params *params,
     survey->domain = (struct imap_domain){
         .name = survey->name,
         .provider = params->provider,
-        .ports = {.tls = params->port_imaps, .starttls = params->port_imap},
+        .ports = params->ports,
     };
     take_mx(survey, params->mx);
     survey->params.domain = survey->name; /* the caller's are only for this call */

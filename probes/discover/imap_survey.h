@@ -7,6 +7,7 @@
 #pragma once
 
 #include "probes/base/evidence.h"
+#include "probes/discover/imap_candidates.h"
 #include "probes/discover/provider.h"
 #include "probes/net/conn.h"
 #include "probes/net/dns.h"
@@ -21,12 +22,11 @@ struct imap_survey_params {
     struct tls_client *tls;
     const struct ip_networks *allowed;
     struct ip_address source;
-    uint16_t port_imap, port_imaps; /* 143 and 993; labs use others: table, SRV and guesses that say
-                                       143/993 mean these */
-    uint32_t connect_ms, step_ms;   /* 10000 each */
-    uint32_t budget_ms;             /* whole survey */
-    const char *domain;             /* A-labels; copied */
-    const struct mx_evidence *mx;   /* may be NULL; borrowed for the call */
+    struct imap_ports ports;
+    uint32_t connect_ms, step_ms;    /* 10000 each */
+    uint32_t budget_ms;              /* whole survey */
+    const char *domain;              /* A-labels; copied */
+    const struct mx_evidence *mx;    /* may be NULL; borrowed for the call */
     const struct provider *provider; /* may be NULL */
     bool transcript;
 };

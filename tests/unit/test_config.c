@@ -165,6 +165,8 @@ static const struct bad_case {
     {"networks", "--allow-networks=10.0.0.0/33", "allow_networks"},
     {"sources", "--source-addresses=192.0.2.1 nowhere", "source_addresses"},
     {"ports", "--ports=smtp=0", "ports"},
+    {"extra port", "--extra-ports=65536", "extra_ports"},
+    {"extra ports", "--extra-ports=1,2,3,4,5,6,7,8,9", "extra_ports"},
     {"ports word", "--ports=pop=110", "ports"},
     {"hello name", "--hello-name=a b", "hello_name"},
     {"hello name with CR LF", "--hello-name=a\r\nMAIL", "control character"},

@@ -209,6 +209,21 @@ static void maps_ports_for_labs(void **state)
     free(text);
 }
 
+static void asks_ports_that_the_operator_adds(void **state)
+{
+    struct imap_domain opened = example;
+    struct srv rows[] = {{0, 0, 1993, "a.example.co.uk"}, {1, 0, 22, "b.example.co.uk"}, {0}};
+    struct imap_candidates got = {.count = 0};
+    char *text;
+
+    (void)state;
+    opened.ports.extra[1] = 1993;
+    add_srv(&got, rows, true, &opened, false);
+    text = describe(&got);
+    assert_string_equal(text, "a.example.co.uk:1993");
+    free(text);
+}
+
 static const struct {
     const char *label, *domain, *mx;
     bool denied_tls, denied_starttls;
@@ -267,9 +282,9 @@ static void guesses_nothing_too_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_srv_records),        cmocka_unit_test(bounds_srv_records),
-        cmocka_unit_test(maps_ports_for_labs),      cmocka_unit_test(guesses_in_order),
-        cmocka_unit_test(guesses_nothing_too_long),
+        cmocka_unit_test(reads_srv_records),   cmocka_unit_test(bounds_srv_records),
+        cmocka_unit_test(maps_ports_for_labs), cmocka_unit_test(asks_ports_that_the_operator_adds),
+        cmocka_unit_test(guesses_in_order),    cmocka_unit_test(guesses_nothing_too_long),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,8 +209,7 @@ static struct imap_survey *start(const struct survey_case *one)
     survey = imap_survey_start(&(struct imap_survey_params){.loop = loop,
                                                             .tls = tls,
                                                             .allowed = &lab,
-                                                            .port_imap = ports.starttls,
-                                                            .port_imaps = ports.tls,
+                                                            .ports = ports,
                                                             .connect_ms = PATIENT_MS,
                                                             .step_ms = PATIENT_MS,
                                                             .budget_ms = one->budget_ms > 0
