@@ -76,6 +76,7 @@ struct config {
     struct config_limit lane_recipients_per_session; /* 20 */
     struct config_limit lane_rejects_per_session;    /* 4 */
     struct config_limit lane_unknown_per_hour;       /* 10, per domain */
+    struct config_limit lane_refused_per_hour;       /* per mail host; those that lie after 25 */
     uint32_t
         lane_rest_ms; /* a host that blocked us, sent 421 or timed out: 900000, doubling to 4 h */
     uint32_t interactive_reserve; /* percent of a lane: 20 */

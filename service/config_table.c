@@ -44,6 +44,7 @@ const struct setting settings[] = {
     LIMIT(lane_recipients_per_session, "20", 1, 100000, "recipients asked in one session"),
     LIMIT(lane_rejects_per_session, "4", 1, 100000, "refused recipients after which a session is closed"),
     LIMIT(lane_unknown_per_hour, "10", 1, 100000000, "unknown recipients per domain and hour, then the domain is left alone"),
+    LIMIT(lane_refused_per_hour, "100000000 cisco=20", 1, 100000000, "refused recipients per mail host and hour, then the host is left alone: some accept just anyone after 25"),
     NUMBER(lane_rest_ms, "900000", 0, 86400000, "rest of a host that blocked us, sent 421 or timed out; doubles up to 4 hours"),
     NUMBER(interactive_reserve, "20", 0, 100, "percent of a lane kept for single calls"),
 

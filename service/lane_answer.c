@@ -20,8 +20,7 @@ enum {
     DECOY_ACCEPTED_MS = 24 * 3600 * 1000,
     DECOY_REJECTED_MS = 7 * 24 * 3600 * 1000,
     DECOY_UNDECIDED_MS = 3 * 3600 * 1000,
-    CONTROL_MS = 24 * 3600 * 1000,
-    HOUR_MS = 3600 * 1000
+    CONTROL_MS = 24 * 3600 * 1000
 };
 
 /* --- leaving the session --------------------------------------------------------------- */
@@ -147,17 +146,6 @@ static void recipient_unclear(struct lane_session *session)
     }
 }
 
-static void count_unknown(struct lane_session *session, const struct job *job)
-{
-    struct domain_memory *domain = session_domain(session, job);
-
-    if (session_now_ms(session) - domain->unknown_since_ms >= HOUR_MS) {
-        domain->unknown_since_ms = session_now_ms(session);
-        domain->unknown_count = 0;
-    }
-    domain->unknown_count++;
-}
-
 /* Does this refusal speak of the host or the way to it, so that the next MX may know better? */
 static bool next_mx_may_know(const struct smtp_answer *answer)
 {
@@ -205,7 +193,7 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
     if (answer->reply.enhanced[0] == 4 && answer->reply.enhanced[1] == 7)
         lane_narrow(session->host->lane);
     if (class == REPLY_MAILBOX_NOT_FOUND)
-        count_unknown(session, job);
+        hourly_count(&session_domain(session, job)->unknown, session_now_ms(session));
 
     if (next_mx_may_know(answer)) {
         session->job = NULL;
@@ -328,6 +316,8 @@ void lane_on_answer(void *context, const struct smtp_answer *answer)
     session->host->lost_row = 0;
     if (answer->reply.code >= 400)
         session->rejects++; /* whoever was asked about: servers count them all */
+    if (answer->reply.code >= 500 && answer->stage == SMTP_STAGE_RCPT)
+        hourly_count(&session->host->refused, session_now_ms(session));
     if (session->job->phase != JOB_ASK_RECIPIENT && answer->reply.class == REPLY_PROBE_BLOCKED &&
         lane_has_ways(session->host))
         lane_heard(session, true);

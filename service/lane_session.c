@@ -12,7 +12,7 @@
 #include "probes/base/random.h"
 #include "probes/smtp/session_notes.h"
 
-enum { HOUR_MS = 3600 * 1000, TRANSCRIPT_MAX = 64 * 1024, CONNECT_LINE_MAX = 200 };
+enum { TRANSCRIPT_MAX = 64 * 1024, CONNECT_LINE_MAX = 200 };
 
 /* --- the next question ------------------------------------------------------------- */
 
@@ -78,20 +78,27 @@ static enum smtp_next ask(struct lane_session *session, struct smtp_task *task)
     return last && job->decoy_tries == 0 ? SMTP_NEXT_ASK_LAST : SMTP_NEXT_ASK;
 }
 
-static bool over_unknown_limit(const struct lane_session *session, const struct job *job,
-                               uint32_t *retry_ms)
+static uint32_t limit_for(const struct lane_session *session, const struct config_limit *limit)
 {
+    const struct provider *provider = session->host->lane->provider;
     bool set;
-    struct domain_memory *domain = session_domain(session, job);
-    const char *provider = job->provider != NULL ? job->provider->key : NULL;
-    uint32_t limit = config_limit_for(&session_config(session)->lane_unknown_per_hour, provider,
-                                      session->host->name, &set);
-    uint64_t age_ms = session_now_ms(session) - domain->unknown_since_ms;
 
-    if (domain->unknown_count < limit || age_ms >= HOUR_MS)
-        return false;
-    *retry_ms = (uint32_t)(HOUR_MS - age_ms);
-    return true;
+    return config_limit_for(limit, provider != NULL ? provider->key : NULL, session->host->name,
+                            &set);
+}
+
+/* For how long this job must wait: its domain had too many unknown mailboxes, or its host refused
+ * so many recipients that it might begin to accept anybody. 0 = it need not. */
+static uint32_t must_wait_ms(const struct lane_session *session, const struct job *job)
+{
+    const struct config *config = session_config(session);
+    uint64_t now_ms = session_now_ms(session);
+    uint32_t domain_ms = hourly_left_ms(&session_domain(session, job)->unknown,
+                                        limit_for(session, &config->lane_unknown_per_hour), now_ms);
+    uint32_t host_ms = hourly_left_ms(&session->host->refused,
+                                      limit_for(session, &config->lane_refused_per_hour), now_ms);
+
+    return domain_ms > host_ms ? domain_ms : host_ms;
 }
 
 static bool worn_out(const struct lane_session *session)
@@ -106,17 +113,14 @@ static bool worn_out(const struct lane_session *session)
 /* Takes jobs until one is worth asking about. */
 static bool pick_job(struct lane_session *session)
 {
-    uint32_t retry_ms = 0;
-
     while ((session->job = lane_take_job(session)) != NULL) {
         struct job *job = session->job;
+        bool fresh = job->phase == JOB_ASK_RECIPIENT;
+        uint32_t wait_ms = fresh ? must_wait_ms(session, job) : 0;
 
-        if (atomic_load(&job->abandoned) && job->phase == JOB_ASK_RECIPIENT) {
-            lane_finish(job, STOP_DEFERRED, 0);
-        } else if (job->phase == JOB_ASK_RECIPIENT && over_unknown_limit(session, job, &retry_ms)) {
-            lane_finish(job, STOP_DEFERRED, retry_ms);
-        } else if (job->phase == JOB_ASK_RECIPIENT &&
-                   !lane_route_fits(session->host, session->route, job)) {
+        if (fresh && (wait_ms > 0 || atomic_load(&job->abandoned))) {
+            lane_finish(job, STOP_DEFERRED, wait_ms);
+        } else if (fresh && !lane_route_fits(session->host, session->route, job)) {
             lane_walk_on(job);
         } else {
             atomic_store(&job->progress, PROGRESS_SMTP);

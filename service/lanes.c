@@ -10,6 +10,7 @@
 #include "probes/base/mem.h"
 
 enum {
+    HOUR_MS = 3600 * 1000,
     EVICTION_LOOK = 16,
     HOSTS_PER_CHECK = 2,
     ADDRESSES_PER_CHECK = 4,
@@ -411,6 +412,20 @@ void lane_replied(struct lane *lane, bool refused_us)
         lane->refusals /= 2;
         lane->answers /= 2;
     }
+}
+
+void hourly_count(struct hourly *hourly, uint64_t now_ms)
+{
+    if (now_ms - hourly->since_ms >= HOUR_MS)
+        *hourly = (struct hourly){.since_ms = now_ms};
+    hourly->count++;
+}
+
+uint32_t hourly_left_ms(const struct hourly *hourly, uint32_t limit, uint64_t now_ms)
+{
+    uint64_t age_ms = now_ms - hourly->since_ms;
+
+    return hourly->count >= limit && age_ms < HOUR_MS ? (uint32_t)(HOUR_MS - age_ms) : 0;
 }
 
 /* --- queues ---------------------------------------------------------------------------- */

@@ -14,6 +14,12 @@
 
 enum { DECOY_SIZE = 24, REST_MAX_MS = 4 * 3600 * 1000 };
 
+/* How often something happened in the hour that began with the first of it. Zeroed is ready. */
+struct hourly {
+    uint64_t since_ms;
+    uint32_t count;
+};
+
 /* What a host waits for a connection with. */
 enum host_wait { WAIT_NOTHING, WAIT_BULK, WAIT_INTERACTIVE, WAIT_COUNT };
 
@@ -32,6 +38,7 @@ struct lane_host {
     uint64_t refused_ms;          /* when port 25 was first refused; 0 = never */
     route_set routes;             /* ways out that it may be asked by */
     uint64_t route_key;           /* hosts with the same key see us come by the same way */
+    struct hourly refused;        /* recipients, whoever was asked about */
     uint64_t answered_ms;         /* when it last answered about a recipient */
     uint64_t troubled_ms;         /* when a session last came to nothing */
     uint32_t lost_row;            /* sessions in a row that it closed without any answer */
@@ -72,8 +79,7 @@ struct domain_memory {
     /* accepted recipients that wait for the decoy, refused ones that wait for the control: without
      * a connection */
     struct job *waiting, *waiting_control;
-    uint64_t unknown_since_ms; /* start of the hour that unknown_count is of */
-    uint32_t unknown_count;
+    struct hourly unknown; /* recipients */
     char domain[];
 };
 
@@ -115,6 +121,9 @@ struct lanes {
 
 /* lanes.c */
 struct domain_memory *lanes_domain(struct lanes *lanes, const struct job *job);
+void hourly_count(struct hourly *hourly, uint64_t now_ms);
+/* How long the hour still lasts when `limit` is reached; 0 = it is not. */
+uint32_t hourly_left_ms(const struct hourly *hourly, uint32_t limit, uint64_t now_ms);
 void lane_queue(struct lane_host *host, struct job *job, bool front);
 /* The next job for this session to ask about; NULL = none waits. */
 struct job *lane_take_job(struct lane_session *session);

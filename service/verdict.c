@@ -546,6 +546,8 @@ static const struct row {
     {"R22", greylisted, REASON_GREYLISTED, 0},
     {"R23", temporary, REASON_TEMPORARY_FAILURE, 0},
     {"R23b", rejected_unclear, REASON_REJECTED_UNCLEAR, 0},
+    /* R29, accepted by a host that has stopped refusing: lane_refused_per_hour is there so that it
+     * never comes to that */
     {"R24", opaque, REASON_PROVIDER_OPAQUE, 0.50},
     {"R25", catch_all, REASON_CATCH_ALL, 0.50},
     {"R26", discriminated, REASON_MAILBOX_ACCEPTED, 0.97},

@@ -1,4 +1,5 @@
 """What one question costs the mail servers and the resolver."""
+import time
 import unittest
 
 from harness import LabCase, World
@@ -108,6 +109,69 @@ class Sessions(LabCase):
             self.client.batch([f"nobody{number}@unknown.test" for number in range(12)])
         # four in a session
         self.assertCost(cost, recipients=12, connections=3, quits=3, aborted=0)
+
+
+class Refusals(LabCase):
+    """Some servers accept just anyone once they have refused too many."""
+
+    FLAGS = ("--lane-unknown-per-hour", "1000", "--lane-refused-per-hour", "20")
+
+    @classmethod
+    def world(cls):
+        return World().domain("harvest.test", "harvest-lies", "jane.doe")
+
+    def test_a_host_is_left_alone_before_it_lies(self):
+        self.assertVerdict(self.client.verify("jane.doe@harvest.test"), "deliverable", "mailbox_accepted")
+        with self.cost() as cost:
+            results = self.client.batch([f"nobody{number}@harvest.test" for number in range(40)])
+        reasons = [result["reason"] for result in results]
+        self.assertEqual(set(reasons), {"mailbox_not_found", "deferred"})
+        # the decoy before them was the first refusal
+        self.assertEqual(reasons.count("mailbox_not_found"), 19)
+        self.assertCost(cost, recipients=19)
+
+
+class Control(LabCase):
+    """Postmaster is asked once, whoever was refused without a word at that moment."""
+
+    FLAGS = ("--lane-connections", "3")
+
+    @classmethod
+    def world(cls):
+        return World(delay_ms=40, connections=3).domain("bare.test", "bare-550")
+
+    def test_one_control_for_calls_at_once(self):
+        with self.cost() as cost:
+            results = self.client.at_once([lambda number=number: self.client.verify(f"nobody{number}@bare.test")
+                                           for number in range(3)])
+        self.assertEqual({result["reason"] for result in results}, {"mailbox_not_found"})
+        self.assertCost(cost, recipients=4)
+
+
+class Joining(LabCase):
+    """Equal questions at one time are one question, unless one of them wants younger evidence than the other takes."""
+
+    @classmethod
+    def world(cls):
+        return World(delay_ms=40).domain("known.test", "catch-all", "jane.doe").domain("many.test", "accept-known", "jim")
+
+    def test_who_comes_later_joins(self):
+        self.client.verify("nobody@many.test")  # DNS is known from here on
+
+        def late(number):
+            time.sleep(number * 0.02)
+            return self.client.verify("jim@many.test", max_age_s=60)
+        with self.cost() as cost:
+            self.client.at_once([lambda number=number: late(number) for number in range(5)])
+        self.assertCost(cost, connections=1, recipients=2)
+
+    def test_calls_for_one_address_with_different_wishes(self):
+        self.client.verify("jane.doe@known.test")
+        for number in range(4):
+            email = f"user{number}@known.test"
+            calls = [lambda: self.client.verify(email), lambda: self.client.verify(email, max_age_s=0)]
+            _, fresh = self.client.at_once(calls)
+            self.assertEqual(set(fresh["from_cache"]) - {"dns"}, set())
 
 
 if __name__ == "__main__":

@@ -237,13 +237,13 @@ static void what_is_known_of_a_domain_goes_with_its_hosts(void **state)
     memory = lanes_domain(engine.shards[0].lanes, &job);
     memory->decoy = DECOY_REJECTED;
     memory->control = CONTROL_CLEAR;
-    memory->unknown_count = 3;
+    memory->unknown.count = 3;
     assert_int_equal(lanes_domain(engine.shards[0].lanes, &job)->decoy, DECOY_REJECTED);
     job.mx_set = 2;
     memory = lanes_domain(engine.shards[0].lanes, &job);
     assert_int_equal(memory->decoy, DECOY_NOT_RUN);
     assert_int_equal(memory->control, CONTROL_NOT_RUN);
-    assert_int_equal(memory->unknown_count, 3);
+    assert_int_equal(memory->unknown.count, 3);
     close_lanes();
 }
 
