@@ -173,6 +173,7 @@ static void json_smtp(struct text *out, const struct smtp_evidence *smtp)
     json_reply(out, "recipient", &smtp->recipient);
     json_reply(out, "decoy", &smtp->decoy);
     json_string(out, "decoy_outcome", document_decoys[smtp->decoy_outcome]);
+    json_bool(out, "learned_opaque", smtp->opaque);
     json_string(out, "control", document_controls[smtp->control]);
     json_bool(out, "refused_before", smtp->refused_before);
     json_bool(out, "walk_cut", smtp->cut);

@@ -295,6 +295,7 @@ static bool read_smtp(const struct reading *reading, const json_t *root)
            read_control_outcome(reading, smtp, "control", &evidence->control) &&
            read_switch(reading, smtp, "refused_before", &evidence->refused_before) &&
            read_switch(reading, smtp, "walk_cut", &evidence->cut) &&
+           read_switch(reading, smtp, "learned_opaque", &evidence->opaque) &&
            read_address(reading, smtp, "source", &reading->stored->source);
 }
 

@@ -1,6 +1,7 @@
 /* What an answer leads to.
  *
- *   recipient  2xx  -> the domain's decoy, unless its answer is known or being asked
+ *   recipient  2xx  -> the domain's decoy, unless its answer is known or being asked, or would say
+ *                      nothing
  *              550 without a word -> postmaster as control
  *              our sender refused -> once more with the null sender
  *              relay denied, refused before RCPT -> the next address of the MX walk
@@ -11,16 +12,23 @@
 #include "service/lanes.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "probes/base/mem.h"
+#include "probes/base/text.h"
 #include "service/retry.h"
 
 enum {
     DECOY_ACCEPTED_MS = 24 * 3600 * 1000,
     DECOY_REJECTED_MS = 7 * 24 * 3600 * 1000,
     DECOY_UNDECIDED_MS = 3 * 3600 * 1000,
-    CONTROL_MS = 24 * 3600 * 1000
+    CONTROL_MS = 24 * 3600 * 1000,
+
+    OPAQUE_DOMAINS_MIN =
+        20,                 /* domains of one provider that let a decoy in, and none that did not */
+    OPAQUE_LOOK = 8,        /* every eighth domain is asked about all the same */
+    DECOYS_REMEMBERED = 128 /* then both counts are halved */
 };
 
 /* --- leaving the session --------------------------------------------------------------- */
@@ -88,6 +96,31 @@ static bool decoy_useless(const struct job *job)
                                                    provider_owns_domain(provider, job->domain)));
 }
 
+bool lane_is_opaque(const struct lane *lane)
+{
+    return lane->provider != NULL && lane->decoys_rejected == 0 &&
+           lane->decoys_accepted >= OPAQUE_DOMAINS_MIN;
+}
+
+/* A few domains go on being asked about, so that a change is noticed. */
+static bool is_taken_for_opaque(const struct lane_session *session, const struct job *job)
+{
+    return lane_is_opaque(session->host->lane) &&
+           text_hash_nocase(job->domain, strlen(job->domain)) % OPAQUE_LOOK != 0;
+}
+
+static void learn_truth(struct lane *lane, enum decoy_outcome before, enum decoy_outcome now)
+{
+    if (now == before)
+        return; /* the same domain again */
+    lane->decoys_accepted += now == DECOY_ACCEPTED;
+    lane->decoys_rejected += now == DECOY_REJECTED;
+    if (lane->decoys_accepted + lane->decoys_rejected >= DECOYS_REMEMBERED) {
+        lane->decoys_accepted /= 2;
+        lane->decoys_rejected /= 2;
+    }
+}
+
 static void ask_decoy(struct lane_session *session)
 {
     struct job *job = session->job;
@@ -106,6 +139,9 @@ static void recipient_accepted(struct lane_session *session)
         lane_finish_current(session);
     } else if (decoy_known(session, domain, job)) {
         use_decoy(job, domain, true);
+        lane_finish_current(session);
+    } else if (is_taken_for_opaque(session, job)) {
+        job->evidence->opaque = true;
         lane_finish_current(session);
     } else if (domain->decoy_running) {
         session->job = NULL;
@@ -247,6 +283,7 @@ void lane_settle_decoy(struct lane_session *session, struct job *job, enum decoy
     struct domain_memory *domain = session_domain(session, job);
     struct job *waiting;
 
+    learn_truth(session->host->lane, domain->decoy, outcome);
     remember_decoy(domain, outcome, reply, session_now_ms(session),
                    decoy_lifetime_ms(session_config(session), outcome, reply));
     use_decoy(job, domain, false);

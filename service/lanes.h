@@ -57,6 +57,7 @@ struct lane {
     uint32_t sessions, connections_max, queued;
     double window;              /* connections wanted now: halved by trouble, widened by success */
     uint32_t refusals, answers; /* of late: a lane that mostly refuses us rests */
+    uint32_t decoys_accepted, decoys_rejected; /* of late, a domain counts once */
     uint64_t rest_until_ms;
     uint32_t rest_ms;          /* the latest rest */
     struct route_rests *rests; /* of ways that it refused; NULL: none; owned */
@@ -172,6 +173,8 @@ void lane_on_answer(void *context, const struct smtp_answer *answer);
 /* The decoy has spoken, or cannot (reply NULL): all accepted recipients of the domain go home. */
 void lane_settle_decoy(struct lane_session *session, struct job *job, enum decoy_outcome outcome,
                        const struct smtp_reply_facts *reply);
+/* Does this provider let in whoever is asked about, whatever its data says? */
+bool lane_is_opaque(const struct lane *lane);
 /* What is remembered of the control for a day: from when it is asked, since no other may be. */
 void lane_note_control(struct lane_session *session, struct domain_memory *domain,
                        enum control_outcome outcome);

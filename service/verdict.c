@@ -466,7 +466,8 @@ static bool rejected_unclear(const struct verdict_input *in, struct outcome *out
 static bool opaque(const struct verdict_input *in, struct outcome *out)
 {
     (void)out;
-    return accepted(in) && in->provider != NULL && in->provider->truth == PROVIDER_OPAQUE;
+    return accepted(in) &&
+           (in->smtp->opaque || (in->provider != NULL && in->provider->truth == PROVIDER_OPAQUE));
 }
 
 /* 252: "cannot verify, but will take it" (RFC 5321 section 3.5.3) says as little as a decoy let in.

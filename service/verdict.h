@@ -129,6 +129,8 @@ struct smtp_evidence {
     struct smtp_reply_facts recipient, decoy;
     enum decoy_outcome decoy_outcome;
     bool decoy_cached;
+    bool opaque; /* no decoy was asked: its provider has let in every one of late, whatever the
+                    domain */
     enum control_outcome control;
     bool refused_before; /* this implicit MX refused port 25 before, at least 15 minutes ago, and
                             others greet us meanwhile */

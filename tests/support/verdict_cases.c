@@ -156,6 +156,13 @@ const struct verdict_case verdict_cases[] = {
      .mx = MX_FOUND,
      .attempts = 1,
      .attempt = {REFUSED(GREETING, TEMPORARY_FAILURE, 421)}},
+    {.label = "accepted where the provider has let in every decoy",
+     .rule = "R24",
+     .reason = REASON_PROVIDER_OPAQUE,
+     .mx = MX_FOUND,
+     .learned_opaque = true,
+     .attempts = 1,
+     .attempt = {ANSWERED(RCPT, ACCEPTED, 250)}},
     {.label = "nobody hosts it",
      .rule = "R15",
      .reason = REASON_RELAY_DENIED,
@@ -405,7 +412,8 @@ struct verdict_input verdict_case_input(const struct verdict_case *row, struct v
                  .decoy_outcome = row->decoy,
                  .control = row->control,
                  .refused_before = row->refused_before,
-                 .cut = row->cut},
+                 .cut = row->cut,
+                 .opaque = row->learned_opaque},
     };
     snprintf(parts->address.domain_ascii, sizeof(parts->address.domain_ascii), "%s",
              row->domain != NULL ? row->domain : "corp.test");

@@ -89,6 +89,7 @@ static struct smtp_evidence *evidence_of(const struct verdict_case *row)
     smtp->control = row->control;
     smtp->refused_before = row->refused_before;
     smtp->cut = row->cut;
+    smtp->opaque = row->learned_opaque;
     for (size_t i = 0; i < row->attempts; i++) {
         struct smtp_attempt *attempt = &smtp->attempts[i];
 

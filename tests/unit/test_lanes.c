@@ -247,6 +247,79 @@ static void what_is_known_of_a_domain_goes_with_its_hosts(void **state)
     close_lanes();
 }
 
+/* --- learning who accepts just anyone ------------------------------------------------------ */
+
+static struct job *job_for(const char *domain)
+{
+    struct job *job = mem_new(struct job);
+
+    job->home = &engine.shards[0];
+    job->domain = mem_copy_text(domain);
+    job->evidence = smtp_evidence_new();
+    return job;
+}
+
+/* The decoys of so many domains, from corp0.test on, come to `outcome`. */
+static void settle_decoys(struct lane *lane, unsigned count, enum decoy_outcome outcome)
+{
+    struct lane_host host = {.lane = lane};
+    struct lane_session session = {.host = &host};
+    const struct smtp_reply_facts reply = {.code = outcome == DECOY_ACCEPTED ? 250 : 550};
+    char domain[32];
+
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(domain, sizeof(domain), "corp%u.test", i);
+        lane_settle_decoy(&session, job_for(domain), outcome, &reply);
+        run_until_returned(1);
+        forget_returned();
+    }
+}
+
+static void a_provider_that_accepts_every_decoy_is_opaque(void **state)
+{
+    struct lane lane = {.lanes = NULL, .provider = provider_by_mx("mx.improvmx.com")};
+
+    (void)state;
+    open_lanes(25);
+    lane.lanes = engine.shards[0].lanes;
+    settle_decoys(&lane, 19, DECOY_ACCEPTED);
+    settle_decoys(&lane, 19, DECOY_ACCEPTED); /* the same domains say no more */
+    assert_false(lane_is_opaque(&lane));
+    settle_decoys(&lane, 20, DECOY_ACCEPTED);
+    assert_true(lane_is_opaque(&lane));
+    settle_decoys(&lane, 1, DECOY_REJECTED);
+    assert_false(lane_is_opaque(&lane));
+    lane = (struct lane){.lanes = lane.lanes}; /* one address is no provider */
+    settle_decoys(&lane, 40, DECOY_ACCEPTED);
+    assert_false(lane_is_opaque(&lane));
+    close_lanes();
+}
+
+static void an_opaque_provider_gets_no_decoy(void **state)
+{
+    static const struct line_step accepts[] = {
+        {STEP_SEND, "220 mx ESMTP\r\n", 0}, {STEP_EXPECT, "EHLO probe.example", 0},
+        {STEP_SEND, "250 mx\r\n", 0},       {STEP_EXPECT, "MAIL FROM:<>", 0},
+        {STEP_SEND, "250 Ok\r\n", 0},       {STEP_EXPECT, "RCPT TO:<jane@corp.test>", 0},
+        {STEP_SEND, "250 Ok\r\n", 0},       {STEP_EXPECT, "QUIT", 0},
+        {STEP_SEND, "221 Bye\r\n", 0},      {STEP_END, NULL, 0}};
+    struct line_server *server = line_server_start(accepts, NULL, 1);
+
+    (void)state;
+    open_lanes(line_server_port(server));
+    send_job("corp.test", false, "mx.improvmx.com", NULL);
+    loop_run_once(engine.shards[0].loop); /* the job arrives, and its lane begins */
+    assert_non_null(only_lane());
+    only_lane()->decoys_accepted = 20;
+    run_until_returned(1);
+    assert_true(returned[0]->evidence->opaque);
+    assert_int_equal(returned[0]->evidence->decoy_outcome, DECOY_NOT_RUN);
+    assert_int_equal(line_server_stop(&server), 0);
+    close_lanes();
+}
+
+/* --- rest ------------------------------------------------------------------------------------ */
+
 /* Until it rests; then for how long. */
 static uint64_t refuse(struct lane *lane, uint64_t now_ms)
 {
@@ -285,6 +358,8 @@ int main(void)
         cmocka_unit_test(a_walk_that_nobody_waits_for_is_cut),
         cmocka_unit_test(a_refusal_counts_while_others_greet_us),
         cmocka_unit_test(what_is_known_of_a_domain_goes_with_its_hosts),
+        cmocka_unit_test(a_provider_that_accepts_every_decoy_is_opaque),
+        cmocka_unit_test(an_opaque_provider_gets_no_decoy),
         cmocka_unit_test(a_lane_that_refuses_again_rests_longer),
     };
 
