@@ -17,15 +17,7 @@
 #include "service/operator.h"
 #include "service/retry.h"
 
-enum {
-    REMEMBERED_MAX = 10000,
-    RETRYING_MAX = 50000,  /* checks that wait to ask again, per loop */
-    RETRY_FULL_MS = 10000, /* no room when the time came: look again */
-    RETRY_STEPS = 8,       /* a retry comes up to an eighth of its delay later */
-    SHED_LOOK = 32,
-    BULK_LEAD_MS = 300,
-    SINGLE_LEAD_MS = 20
-};
+enum { REMEMBERED_MAX = 10000, SHED_LOOK = 32, BULK_LEAD_MS = 300, SINGLE_LEAD_MS = 20 };
 
 static uint64_t now_ms(const struct checks *checks) { return loop_now_ms(checks->shard->loop); }
 
@@ -156,67 +148,7 @@ static void unjoin(struct check *check)
     HASH_DELETE(by_key, check->checks->by_key, check);
 }
 
-/* --- asking again ------------------------------------------------------------------------ */
-
-static void start_dns(struct check *check);
-
-static void on_retry(void *context)
-{
-    struct check *check = context;
-    struct checks *checks = check->checks;
-    struct engine *engine = checks->shard->engine;
-
-    if (atomic_load(&engine->in_flight) >= engine->checks_max || atomic_load(&engine->draining)) {
-        loop_timer_start(&check->retry, RETRY_FULL_MS);
-        return;
-    }
-    DL_DELETE(checks->retrying, check);
-    checks->retrying_count--;
-    DL_APPEND(checks->at_work, check);
-    atomic_fetch_add(&engine->in_flight, 1);
-    check->from_cache = 0;
-    check->stop = STOP_NONE;
-    check->expires_at_s = 0;
-    mx_evidence_drop(&check->mx);
-    loop_timer_start(&check->budget, checks->shard->config->check_budget_ms);
-    start_dns(check);
-}
-
-/* The addresses of one host were asked one after the other; asked again at one time they share
- * sessions. */
-static uint64_t together(uint64_t at_ms, uint64_t delay_ms)
-{
-    uint64_t step_ms = delay_ms / RETRY_STEPS + 1;
-
-    return (at_ms + step_ms - 1) / step_ms * step_ms;
-}
-
-/* Plans the next try when this answer may change by itself. */
-static bool plan_retry(struct check *check)
-{
-    struct checks *checks = check->checks;
-    struct address address;
-
-    if (!check->smtp || check->domain_only || check->settled ||
-        check->try_count == CONFIG_TRIES_MAX || checks->retrying_count >= RETRYING_MAX)
-        return false;
-    check_parse(check, &address);
-    struct verdict verdict = check_verdict(check, &address);
-    uint64_t delay_ms = retry_delay_ms(checks->shard->config, verdict.reason, check->evidence,
-                                       check->try_count + 1u);
-    if (delay_ms == 0)
-        return false;
-    check->retry_at_ms = together(now_ms(checks) + delay_ms, delay_ms);
-    if (verdict.reason == REASON_DEFERRED && check->stop_retry_ms > 0)
-        check->retry_at_ms = now_ms(checks) + check->stop_retry_ms + 1u;
-    check->tries = mem_resize(check->tries, (check->try_count + 1u) * sizeof(*check->tries));
-    check->tries[check->try_count++] = (struct document_try){
-        .at_s = check->checked_at_s,
-        .reason = verdict.reason,
-        .code = check->evidence != NULL ? check->evidence->recipient.code : 0,
-    };
-    return true;
-}
+/* --- done ----------------------------------------------------------------------------------- */
 
 static void done(struct check *check)
 {
@@ -225,7 +157,7 @@ static void done(struct check *check)
     if (check->state == CHECK_DONE || check->state == CHECK_RETRY)
         return;
     check->ended_ms = now_ms(checks);
-    check->state = plan_retry(check) ? CHECK_RETRY : CHECK_DONE;
+    check->state = check_plan_retry(check) ? CHECK_RETRY : CHECK_DONE;
     loop_timer_stop(&check->grace);
     loop_timer_stop(&check->budget);
     smtp_evidence_drop(&check->interim);
@@ -481,7 +413,7 @@ static void advance(struct check *check)
         start_smtp(check);
 }
 
-static void start_dns(struct check *check)
+void check_start_dns(struct check *check)
 {
     struct mx_evidence *known = mx_cached(check->checks->shard->mx, check->domain);
 
@@ -527,7 +459,7 @@ static struct check *check_new(struct checks *checks, const struct engine_ticket
     check->fresh_after_ms = fresh_after_ms(ticket->received_ms, ticket->max_age_s);
     check->checked_at_s = clock_wall_s();
     check_make_id(checks, check->id);
-    loop_timer_init(&check->retry, checks->shard->loop, on_retry, check);
+    loop_timer_init(&check->retry, checks->shard->loop, check_on_retry, check);
     loop_timer_init(&check->grace, checks->shard->loop, on_grace, check);
     loop_timer_init(&check->budget, checks->shard->loop, on_budget, check);
     HASH_ADD_KEYPTR(by_id, checks->by_id, check->id, strlen(check->id), check);
@@ -552,7 +484,7 @@ static void check_start(struct check *check, const struct address *address)
         check->state = CHECK_IMAP;
         done(check);
     } else {
-        start_dns(check);
+        check_start_dns(check);
     }
 }
 

@@ -69,7 +69,13 @@ struct checks {
 };
 
 /* check.c */
+void check_start_dns(struct check *check); /* the first of the steps that lead to an answer */
 void check_imap_ready(struct check *check, struct imap_evidence *evidence, bool cached);
+
+/* check_retry.c */
+/* Plans the next try when this answer may change by itself. */
+bool check_plan_retry(struct check *check);
+void check_on_retry(void *context); /* the timer's: the time has come */
 
 /* check_key.c */
 void check_make_id(const struct checks *checks, char id[ENGINE_ID_SIZE]);

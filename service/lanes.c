@@ -1,7 +1,7 @@
-/* Queues, limits and rest. What is asked inside a session stands in lane_session.c. */
+/* Hosts, queues, limits and rest. Where a job goes stands in lane_walk.c, what is asked inside a
+ * session in lane_session.c. */
 #include "service/lanes.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -12,176 +12,11 @@
 enum {
     HOUR_MS = 3600 * 1000,
     EVICTION_LOOK = 16,
-    HOSTS_PER_CHECK = 2,
-    ADDRESSES_PER_CHECK = 4,
     REFUSALS_MAX = 5,            /* as many refusals of us, and more than answers: the lane rests */
     REPLIES_REMEMBERED = 40,     /* then both counts are halved */
     REST_AGAIN_MS = 3600 * 1000, /* a rest that begins so soon after the last one is longer */
     SHARE_MIN = 8                /* bulk recipients for each further session */
 };
-
-/* --- where a job is going -------------------------------------------------------- */
-
-static const struct mx_host *target_host(const struct job *job)
-{
-    return &job->mx->hosts[job->host];
-}
-
-static const struct ip_address *target_address(const struct job *job)
-{
-    return &job->mx->addresses[target_host(job)->first_address + job->address];
-}
-
-/* A provider's hosts share one lane; anybody else's host is a lane of its own. `key` is only
- * written to where the provider has none. */
-static const char *lane_key(const struct job *job, const struct provider *provider,
-                            char key[IP_TEXT_SIZE])
-{
-    return provider != NULL ? provider->key : ip_format(target_address(job), key);
-}
-
-static bool usable(const struct mx_host *host)
-{
-    return host->state == MX_HOST_OK && host->address_count > 0;
-}
-
-static bool find_usable_host(struct job *job)
-{
-    while (job->host < job->mx->host_count && !usable(target_host(job)))
-        job->host++;
-    return job->host < job->mx->host_count;
-}
-
-/* The next address in MX order, within two hosts and four addresses. */
-static bool next_target(struct job *job)
-{
-    if (job->addresses_tried >= ADDRESSES_PER_CHECK)
-        return false;
-    if (job->address + 1 < target_host(job)->address_count) {
-        job->address++;
-    } else {
-        if (++job->hosts_tried >= HOSTS_PER_CHECK)
-            return false;
-        job->host++;
-        job->address = 0;
-        if (!find_usable_host(job))
-            return false;
-    }
-    job->addresses_tried++;
-    job->retried = false;
-    return true;
-}
-
-static void on_job_at_lane(struct loop_mail *mail)
-{
-    struct job *job = CONTAINER_OF(mail, struct job, mail);
-
-    lanes_take(job->at->lanes, job);
-}
-
-void job_send_to_lane(struct job *job)
-{
-    char key[IP_TEXT_SIZE];
-
-    if (job->addresses_tried == 0) {
-        if (!find_usable_host(job)) { /* mx said "found", so this is ours */
-            lane_finish(job, STOP_INTERNAL, 0);
-            return;
-        }
-        job->addresses_tried = 1;
-    }
-    const struct provider *provider = provider_by_mx(target_host(job)->name);
-    job->at = engine_lane_owner(job->home->engine, lane_key(job, provider, key));
-    atomic_store(&job->progress, PROGRESS_QUEUE);
-    loop_post(job->at->loop, &job->mail, on_job_at_lane);
-}
-
-static void on_job_home(struct loop_mail *mail)
-{
-    struct job *job = CONTAINER_OF(mail, struct job, mail);
-
-    checks_job_returned(job->home->checks, job);
-}
-
-void job_send_home(struct job *job)
-{
-    atomic_store(&job->progress, PROGRESS_ENDED);
-    loop_post(job->home->loop, &job->mail, on_job_home);
-}
-
-void job_free(struct job **job)
-{
-    if (*job == NULL)
-        return;
-    mx_evidence_drop(&(*job)->mx);
-    smtp_evidence_drop(&(*job)->evidence);
-    free((*job)->recipient);
-    free((*job)->domain);
-    free(*job);
-    *job = NULL;
-}
-
-/* --- what came of it --------------------------------------------------------------- */
-
-/* Where we came from, as far as it is known; the caller frees. */
-static char *source_text(const struct lane_session *session, const struct smtp_server *server)
-{
-    const struct mail_route *route = session_route(session);
-    char address[IP_TEXT_SIZE];
-
-    if (route->name[0] != '\0')
-        return mem_copy_text(route->name);
-    if (server == NULL || server->ours.family == 0)
-        return NULL;
-    return mem_copy_text(ip_format(&server->ours, address));
-}
-
-struct smtp_attempt *lane_attempt(struct job *job, const struct lane_session *session,
-                                  const struct smtp_server *server)
-{
-    const struct lane_host *host = session->host;
-    struct smtp_evidence *evidence = job->evidence;
-
-    assert(evidence->attempt_count < SMTP_ATTEMPTS_MAX);
-    struct smtp_attempt *attempt = &evidence->attempts[evidence->attempt_count++];
-    *attempt = (struct smtp_attempt){.host = mem_copy_text(host->name),
-                                     .address = host->address,
-                                     .source = source_text(session, server)};
-    return attempt;
-}
-
-static bool decided_at_rcpt(const struct smtp_evidence *evidence)
-{
-    if (evidence->attempt_count == 0)
-        return false;
-    const struct smtp_attempt *attempt = &evidence->attempts[verdict_deciding_attempt(evidence)];
-    return attempt->stage >= SMTP_STAGE_RCPT && attempt->class != REPLY_NONE &&
-           attempt->class != REPLY_RELAY_DENIED && attempt->class != REPLY_HOST_NO_MAIL;
-}
-
-void lane_finish(struct job *job, enum check_stop stop, uint32_t retry_ms)
-{
-    if (stop != STOP_NONE) {
-        job->stop = stop;
-        job->stop_retry_ms = retry_ms;
-    } else if (job->stop == STOP_DEFERRED && decided_at_rcpt(job->evidence)) {
-        job->stop = STOP_NONE; /* a resting host was passed over, and another one knew */
-    }
-    job->evidence->deciding = verdict_deciding_attempt(job->evidence);
-    job_send_home(job);
-}
-
-void lane_walk_on(struct job *job)
-{
-    bool more = next_target(job);
-
-    if (more && !atomic_load(&job->abandoned)) {
-        job_send_to_lane(job);
-        return;
-    }
-    job->evidence->cut = more;
-    lane_finish(job, STOP_NONE, 0);
-}
 
 /* --- lanes and hosts ----------------------------------------------------------------- */
 
@@ -258,10 +93,10 @@ static uint32_t limit_of(const struct config_limit *limit, const struct provider
 
 static struct lane *find_lane(struct lanes *lanes, const struct job *job)
 {
-    const char *host = target_host(job)->name;
+    const char *host = job_host(job)->name;
     const struct provider *provider = provider_by_mx(host);
     char address[IP_TEXT_SIZE];
-    const char *key = lane_key(job, provider, address);
+    const char *key = job_lane_key(job, provider, address);
     struct lane *lane;
 
     HASH_FIND_STR(lanes->by_key, key, lane);
@@ -303,14 +138,14 @@ static struct lane_host *host_new(struct lane *lane, const char *key, const stru
 {
     const struct config *config = lane->lanes->shard->config;
     const struct provider *provider = lane->provider;
-    const char *name = target_host(job)->name;
+    const char *name = job_host(job)->name;
     size_t key_size = strlen(key) + 1;
     struct lane_host *host = mem_zeroed(1, sizeof(*host) + key_size);
 
     memcpy(host->key, key, key_size);
     host->lane = lane;
     host->name = mem_copy_text(name);
-    host->address = *target_address(job);
+    host->address = *job_address(job);
     host->connections_max = lane->connections_max;
     host->recipients_per_session =
         limit_of(&config->lane_recipients_per_session, provider, name,
@@ -327,8 +162,8 @@ static struct lane_host *host_new(struct lane *lane, const char *key, const stru
 static struct lane_host *find_host(struct lane *lane, const struct job *job)
 {
     char key[IP_TEXT_SIZE + DNS_NAME_SIZE];
-    const char *name = target_host(job)->name;
-    size_t address = strlen(ip_format(target_address(job), key));
+    const char *name = job_host(job)->name;
+    size_t address = strlen(ip_format(job_address(job), key));
     struct lane_host *host;
 
     key[address] = ' ';
@@ -616,63 +451,6 @@ void lanes_take(struct lanes *lanes, struct job *job)
         job->queued_ms = now_ms;
     lane_queue(host, job, false);
     lane_pump(lane);
-}
-
-/* --- what is known of a domain ----------------------------------------------------------- */
-
-static bool is_busy(const struct domain_memory *memory)
-{
-    return memory->decoy_running || memory->control_running;
-}
-
-static void make_room_for_domain(struct lanes *lanes)
-{
-    struct domain_memory *oldest, *following;
-    unsigned looked = 0;
-
-    if (HASH_COUNT(lanes->domains) < lanes->shard->config->cache_entries)
-        return;
-    HASH_ITER(hh, lanes->domains, oldest, following)
-    {
-        if (!is_busy(oldest)) {
-            HASH_DEL(lanes->domains, oldest);
-            smtp_reply_facts_clear(&oldest->decoy_reply);
-            free(oldest);
-            return;
-        }
-        if (++looked == EVICTION_LOOK)
-            return;
-    }
-}
-
-/* Other hosts take the domain's mail now: what the former ones said is no answer of theirs. */
-static void follow_domain(struct domain_memory *memory, uint64_t mx_set)
-{
-    if (memory->mx_set == mx_set || is_busy(memory))
-        return;
-    memory->mx_set = mx_set;
-    memory->decoy = DECOY_NOT_RUN;
-    memory->control = CONTROL_NOT_RUN;
-    memory->decoy_local[0] = '\0';
-    smtp_reply_facts_clear(&memory->decoy_reply);
-}
-
-struct domain_memory *lanes_domain(struct lanes *lanes, const struct job *job)
-{
-    struct domain_memory *memory;
-
-    HASH_FIND_STR(lanes->domains, job->domain, memory);
-    if (memory != NULL) {
-        follow_domain(memory, job->mx_set);
-        return memory;
-    }
-    make_room_for_domain(lanes);
-    size_t length = strlen(job->domain);
-    memory = mem_zeroed(1, sizeof(*memory) + length + 1);
-    memcpy(memory->domain, job->domain, length + 1);
-    memory->mx_set = job->mx_set;
-    HASH_ADD_STR(lanes->domains, domain, memory);
-    return memory;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */

@@ -120,8 +120,24 @@ struct lanes {
     bool closing;                       /* no session begins any more */
 };
 
-/* lanes.c */
+/* lane_walk.c */
+const struct mx_host *job_host(const struct job *job); /* where it is going */
+const struct ip_address *job_address(const struct job *job);
+/* A provider's hosts share one lane; anybody else's host is a lane of its own. `key` is only
+ * written to where the provider has none. */
+const char *job_lane_key(const struct job *job, const struct provider *provider,
+                         char key[IP_TEXT_SIZE]);
+/* This address is done with for this job: next address, or home. */
+void lane_walk_on(struct job *job);
+void lane_finish(struct job *job, enum check_stop stop, uint32_t retry_ms);
+/* Adds what came of one address to the job's evidence. `server` may be NULL. */
+struct smtp_attempt *lane_attempt(struct job *job, const struct lane_session *session,
+                                  const struct smtp_server *server);
+
+/* lane_domain.c */
 struct domain_memory *lanes_domain(struct lanes *lanes, const struct job *job);
+
+/* lanes.c */
 void hourly_count(struct hourly *hourly, uint64_t now_ms);
 /* How long the hour still lasts when `limit` is reached; 0 = it is not. */
 uint32_t hourly_left_ms(const struct hourly *hourly, uint32_t limit, uint64_t now_ms);
@@ -139,12 +155,6 @@ void lane_replied(struct lane *lane, bool refused_us);
 void lane_narrow(struct lane *lane); /* trouble of the host's, or about us */
 void lane_yield(struct lane *lane);  /* trouble of one session */
 void lane_widen(struct lane *lane);
-/* This address is done with for this job: next address, or home. */
-void lane_walk_on(struct job *job);
-void lane_finish(struct job *job, enum check_stop stop, uint32_t retry_ms);
-/* Adds what came of one address to the job's evidence. `server` may be NULL. */
-struct smtp_attempt *lane_attempt(struct job *job, const struct lane_session *session,
-                                  const struct smtp_server *server);
 
 /* lane_route.c */
 void lane_host_set_routes(struct lane_host *host, const struct provider *provider);

@@ -1,0 +1,69 @@
+/* Asking again, by a check itself: when, and how it begins. */
+#include <utlist.h>
+
+#include "probes/base/mem.h"
+#include "service/check.h"
+#include "service/retry.h"
+
+enum {
+    RETRYING_MAX = 50000,  /* checks that wait to ask again, per loop */
+    RETRY_FULL_MS = 10000, /* no room when the time came: look again */
+    RETRY_STEPS = 8        /* a retry comes up to an eighth of its delay later */
+};
+
+void check_on_retry(void *context)
+{
+    struct check *check = context;
+    struct checks *checks = check->checks;
+    struct engine *engine = checks->shard->engine;
+
+    if (atomic_load(&engine->in_flight) >= engine->checks_max || atomic_load(&engine->draining)) {
+        loop_timer_start(&check->retry, RETRY_FULL_MS);
+        return;
+    }
+    DL_DELETE(checks->retrying, check);
+    checks->retrying_count--;
+    DL_APPEND(checks->at_work, check);
+    atomic_fetch_add(&engine->in_flight, 1);
+    check->from_cache = 0;
+    check->stop = STOP_NONE;
+    check->expires_at_s = 0;
+    mx_evidence_drop(&check->mx);
+    loop_timer_start(&check->budget, checks->shard->config->check_budget_ms);
+    check_start_dns(check);
+}
+
+/* The addresses of one host were asked one after the other; asked again at one time they share
+ * sessions. */
+static uint64_t together(uint64_t at_ms, uint64_t delay_ms)
+{
+    uint64_t step_ms = delay_ms / RETRY_STEPS + 1;
+
+    return (at_ms + step_ms - 1) / step_ms * step_ms;
+}
+
+bool check_plan_retry(struct check *check)
+{
+    struct checks *checks = check->checks;
+    struct address address;
+
+    if (!check->smtp || check->domain_only || check->settled ||
+        check->try_count == CONFIG_TRIES_MAX || checks->retrying_count >= RETRYING_MAX)
+        return false;
+    check_parse(check, &address);
+    struct verdict verdict = check_verdict(check, &address);
+    uint64_t delay_ms = retry_delay_ms(checks->shard->config, verdict.reason, check->evidence,
+                                       check->try_count + 1u);
+    if (delay_ms == 0)
+        return false;
+    check->retry_at_ms = together(loop_now_ms(checks->shard->loop) + delay_ms, delay_ms);
+    if (verdict.reason == REASON_DEFERRED && check->stop_retry_ms > 0)
+        check->retry_at_ms = loop_now_ms(checks->shard->loop) + check->stop_retry_ms + 1u;
+    check->tries = mem_resize(check->tries, (check->try_count + 1u) * sizeof(*check->tries));
+    check->tries[check->try_count++] = (struct document_try){
+        .at_s = check->checked_at_s,
+        .reason = verdict.reason,
+        .code = check->evidence != NULL ? check->evidence->recipient.code : 0,
+    };
+    return true;
+}
