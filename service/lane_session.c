@@ -51,6 +51,7 @@ static enum smtp_next ask(struct lane_session *session, struct smtp_task *task)
     task->mail_from = job->null_sender ? "" : session_config(session)->mail_from;
     task->smtputf8 = false;
     task->seen_before = job->tries > 0;
+    session->host->asked_ms = session_now_ms(session);
     switch (job->phase) {
     case JOB_ASK_RECIPIENT:
         task->recipient = job->recipient;
@@ -146,12 +147,25 @@ static void session_opened(struct lane_session *session)
         server->tls = *session->host->broken_tls;
 }
 
+/* Also what a session before it asked: closing after four refusals is no way around the pause. */
+static uint64_t pause_ms(const struct lane_session *session)
+{
+    const struct lane_host *host = session->host;
+    uint64_t due_ms = host->asked_ms + host->gap_ms, now_ms = session_now_ms(session);
+
+    if (session->recipients > 0)
+        return host->gap_ms;
+    return host->asked_ms > 0 && due_ms > now_ms ? due_ms - now_ms : 0;
+}
+
 static bool must_pause(struct lane_session *session)
 {
-    if (session->recipients == 0 || session->host->gap_ms == 0 || session->paused)
+    uint64_t wait_ms = pause_ms(session);
+
+    if (wait_ms == 0 || session->paused)
         return false;
     session->paused = true;
-    loop_timer_start(&session->gap, session->host->gap_ms);
+    loop_timer_start(&session->gap, wait_ms);
     return true;
 }
 

@@ -39,6 +39,7 @@ struct lane_host {
     route_set routes;             /* ways out that it may be asked by */
     uint64_t route_key;           /* hosts with the same key see us come by the same way */
     struct hourly refused;        /* recipients, whoever was asked about */
+    uint64_t asked_ms;            /* when it was last asked about a recipient */
     uint64_t answered_ms;         /* when it last answered about a recipient */
     uint64_t troubled_ms;         /* when a session last came to nothing */
     uint32_t lost_row;            /* sessions in a row that it closed without any answer */

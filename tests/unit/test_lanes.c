@@ -169,6 +169,37 @@ static void hosts_that_are_done_make_room(void **state)
     line_server_stop(&server);
 }
 
+static void the_pause_holds_from_session_to_session(void **state)
+{
+    static const struct line_step refuses[] = {{STEP_SEND, "220 mx ESMTP\r\n", 0},
+                                               {STEP_EXPECT, "EHLO probe.example", 0},
+                                               {STEP_SEND, "250 mx\r\n", 0},
+                                               {STEP_EXPECT, "MAIL FROM:<>", 0},
+                                               {STEP_SEND, "250 Ok\r\n", 0},
+                                               {STEP_EXPECT, "RCPT TO:<jane@corp.test>", 0},
+                                               {STEP_SEND, "550 5.1.1 User unknown\r\n", 0},
+                                               {STEP_EXPECT, "QUIT", 0},
+                                               {STEP_SEND, "221 Bye\r\n", 0},
+                                               {STEP_END, NULL, 0}};
+    struct line_server *server = line_server_start(refuses, NULL, 2);
+    struct lanes *lanes;
+
+    (void)state;
+    open_lanes(line_server_port(server));
+    config.lane_transaction_gap_ms.fallback = 60 * MINUTE_MS;
+    lanes = engine.shards[0].lanes;
+    send_job("corp.test", false, "mx.corp.test", NULL);
+    run_until_returned(1);
+    send_job("corp.test", false, "mx.corp.test", NULL);
+    do
+        loop_run_once(engine.shards[0].loop);
+    while (returned_count == 1 &&
+           (lanes->all_sessions == NULL || !loop_timer_running(&lanes->all_sessions->gap)));
+    assert_int_equal(returned_count, 1);
+    close_lanes();
+    line_server_stop(&server); /* the second time it was left after EHLO */
+}
+
 /* --- the walk ------------------------------------------------------------------------ */
 
 static void a_walk_that_nobody_waits_for_is_cut(void **state)
@@ -355,6 +386,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_waits_goes_before_bulk_and_hosts_take_turns),
         cmocka_unit_test(hosts_that_are_done_make_room),
+        cmocka_unit_test(the_pause_holds_from_session_to_session),
         cmocka_unit_test(a_walk_that_nobody_waits_for_is_cut),
         cmocka_unit_test(a_refusal_counts_while_others_greet_us),
         cmocka_unit_test(what_is_known_of_a_domain_goes_with_its_hosts),
