@@ -385,7 +385,8 @@ static void on_mx(void *context, struct mx_evidence *evidence)
     check->mx = evidence;
     check->dns_ms = now_ms(check->checks) - check->started_ms;
     check->checked_at_s = clock_wall_s();
-    resolver_heard(&check->checks->shard->engine->resolver, evidence->outcome == MX_TIMEOUT);
+    if ((check->from_cache & CACHED_DNS) == 0)
+        resolver_heard(&check->checks->shard->engine->resolver, evidence->outcome == MX_TIMEOUT);
     if (evidence->host_count > 0)
         check->provider = provider_by_mx(evidence->hosts[0].name);
     advance(check);
