@@ -15,6 +15,7 @@
 
 enum {
     SESSION_LIFETIME_S = 86400, /* facts older than a day are asked for again */
+    SESSION_OCTETS_MAX = 8192,  /* a server may send tickets of 64 KiB: not to be kept by us */
     SESSION_KEY_SIZE = 258      /* 'n' or 'l', the name, NUL */
 };
 
@@ -198,8 +199,10 @@ void tls_client_remember(struct tls_client *client, const char *server_name, boo
     if (client->sessions_max == 0 || !session_key(key, server_name, legacy))
         return;
     unsigned char *octets = tls_session_pack(session, &count);
-    if (octets == NULL)
+    if (octets == NULL || count > SESSION_OCTETS_MAX) {
+        free(octets);
         return;
+    }
     if (HASH_COUNT(client->sessions) >= client->sessions_max)
         drop_session(client, client->sessions);
     size_t key_size = strlen(key) + 1;

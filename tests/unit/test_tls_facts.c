@@ -318,6 +318,38 @@ static void test_sessions_are_bounded(void **state)
     SSL_CTX_free(context);
 }
 
+/* A ticket carries what the server likes. */
+static int make_heavy(SSL *ssl, void *unused)
+{
+    static const char cargo[20000];
+
+    (void)unused;
+    return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), cargo, sizeof cargo);
+}
+
+static SSL_TICKET_RETURN take_heavy(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+                                    size_t length, SSL_TICKET_STATUS status, void *unused)
+{
+    (void)ssl;
+    (void)session;
+    (void)name;
+    (void)length;
+    (void)status;
+    (void)unused;
+    return SSL_TICKET_RETURN_IGNORE;
+}
+
+static void test_heavy_tickets_are_not_kept(void **state)
+{
+    SSL_CTX *context = test_certs_server(certs, CERT_GOOD, "mx.example.test");
+
+    (void)state;
+    SSL_CTX_set_session_ticket_cb(context, make_heavy, take_heavy, NULL);
+    assert_int_equal(visit_server(context, "mx.example.test", false).state, TLS_OK);
+    assert_int_equal(tls_client_remembered(tls), 0);
+    SSL_CTX_free(context);
+}
+
 static void test_sessions_grow_old(void **state)
 {
     SSL_CTX *context = test_certs_server(certs, CERT_GOOD, "mx.example.test");
@@ -414,6 +446,7 @@ int main(void)
         TEST(test_resumption),
         TEST(test_server_that_forgot),
         TEST(test_sessions_are_bounded),
+        TEST(test_heavy_tickets_are_not_kept),
         TEST(test_sessions_grow_old),
         TEST(test_broken_resumption_is_forgotten),
         TEST(test_anchors),
