@@ -68,14 +68,6 @@ bool config_listen_address(const char *listen, struct ip_address *address, uint1
     return true;
 }
 
-static bool is_loopback(const struct ip_address *address)
-{
-    static const uint8_t one[16] = {[15] = 1};
-
-    return address->family == 4 ? address->octets[0] == 127
-                                : memcmp(address->octets, one, sizeof(one)) == 0;
-}
-
 static bool derive_listen(const struct derivation *derivation)
 {
     const struct config *config = derivation->config;
@@ -85,7 +77,7 @@ static bool derive_listen(const struct derivation *derivation)
     if (!config_listen_address(config->listen, &address, &port))
         return refuse(derivation, "listen", config->listen,
                       "is not address:port, like 127.0.0.1:8080 or [::1]:8080");
-    if (config->auth == AUTH_OFF && !is_loopback(&address))
+    if (config->auth == AUTH_OFF && !ip_is_loopback(&address))
         return refuse(derivation, "listen", config->listen,
                       "is not loopback, and auth=off serves loopback only; use auth=required");
     return true;

@@ -58,14 +58,6 @@ static void ask(struct resolver *resolver, enum ask which, const char *name)
     dns_ask(resolver->dns, name, DNS_A, on_answer, question);
 }
 
-static bool is_loopback(const struct ip_address *address)
-{
-    static const uint8_t one[16] = {[15] = 1};
-
-    return address->family == 4 ? address->octets[0] == 127
-                                : memcmp(address->octets, one, sizeof(one)) == 0;
-}
-
 static void open_resolver(struct doctor *doctor, struct resolver *resolver,
                           const struct dns_server *server)
 {
@@ -73,14 +65,15 @@ static void open_resolver(struct doctor *doctor, struct resolver *resolver,
     const char *error;
 
     resolver->doctor = doctor;
-    resolver->loopback = is_loopback(&server->address);
+    resolver->loopback = ip_is_loopback(&server->address);
     ip_format(&server->address, address);
     snprintf(resolver->text, sizeof(resolver->text),
              server->address.family == 6 ? "[%s]:%u" : "%s:%u", address, server->port);
     resolver->dns = dns_new(&(struct dns_params){.loop = doctor->loop,
                                                  .servers = resolver->text,
                                                  .timeout_ms = doctor->config->dns_timeout_ms,
-                                                 .tries = TRIES},
+                                                 .tries = TRIES,
+                                                 .distant_ad = true},
                             &error);
 }
 

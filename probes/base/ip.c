@@ -56,6 +56,14 @@ uint64_t ip_hash(const struct ip_address *ip)
     return hash ^ (hash >> 32);
 }
 
+bool ip_is_loopback(const struct ip_address *ip)
+{
+    static const uint8_t one[16] = {[15] = 1};
+
+    return ip->family == 4 ? ip->octets[0] == 127
+                           : ip->family == 6 && memcmp(ip->octets, one, sizeof(one)) == 0;
+}
+
 socklen_t ip_to_socket(const struct ip_address *ip, uint16_t port, struct sockaddr_storage *out)
 {
     *out = (struct sockaddr_storage){0};

@@ -31,6 +31,7 @@ bool ip_parse(const char *text,
 const char *ip_format(const struct ip_address *ip, char out[IP_TEXT_SIZE]);
 bool ip_equal(const struct ip_address *a, const struct ip_address *b);
 uint64_t ip_hash(const struct ip_address *ip);
+bool ip_is_loopback(const struct ip_address *ip); /* this host itself */
 
 /* Returns the length to hand to connect(2) or bind(2). */
 socklen_t ip_to_socket(const struct ip_address *ip, uint16_t port, struct sockaddr_storage *out);

@@ -52,7 +52,7 @@ struct dns_record {
 
 struct dns_answer {
     enum dns_status status;
-    bool authentic; /* AD from our own validating resolver */
+    bool authentic; /* AD from a validating resolver of our own (see distant_ad) */
     bool alias;     /* a CNAME was followed */
     bool from_cache;
     const char *final_name; /* the last name of the CNAME chain */
@@ -71,6 +71,9 @@ struct dns_params {
     uint32_t timeout_ms; /* first try; doubles: 1500 */
     uint32_t tries;      /* 2 */
     uint32_t cache_entries; /* bound: 50000 */
+    /* Report AD also from servers beyond our own networks: anybody on the way may have set it
+     * (RFC 4035 section 4.9.3), so only for looking at what they claim. */
+    bool distant_ad;
 };
 
 /* NULL with *error (static text) when `servers` is not a list of addresses. */

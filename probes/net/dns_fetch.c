@@ -62,6 +62,7 @@ struct dns_fetch {
 
 struct upstream {
     struct dns_transport *transport;
+    bool ad_counts; /* nobody else can have set its AD bit, or it is only looked at */
     uint64_t rests_until_ms;
     uint64_t plain_until_ms; /* it did not understand EDNS */
 };
@@ -295,7 +296,8 @@ static void follow(struct dns_fetch *fetch, const struct dns_message *message)
     }
 }
 
-static void take_message(struct dns_fetch *fetch, const struct dns_message *message)
+static void take_message(struct dns_fetch *fetch, const struct sent_attempt *sent,
+                         const struct dns_message *message)
 {
     bool exists = message->rcode == DNS_RCODE_NOERROR;
     enum dns_status status = !exists ? DNS_NO_NAME : message->count > 0 ? DNS_FOUND : DNS_NO_DATA;
@@ -303,6 +305,7 @@ static void take_message(struct dns_fetch *fetch, const struct dns_message *mess
     struct dns_answer *answer = pack_answer(message, status);
 
     answer->alias = fetch->hops + message->hops > 0;
+    answer->authentic = answer->authentic && fetch->fetcher->servers[sent->server].ad_counts;
     if (status != DNS_FOUND && !message->has_soa)
         ttl_s = TTL_MIN_S; /* not to be kept, RFC 2308 section 5: the least we allow */
     answer->ttl_s = clamp_ttl(ttl_s, status == DNS_FOUND);
@@ -354,7 +357,7 @@ static void read_answer(struct dns_fetch *fetch, const struct sent_attempt *sent
              !message.has_soa)
         follow(fetch, &message);
     else
-        take_message(fetch, &message);
+        take_message(fetch, sent, &message);
 }
 
 static void send_now(struct dns_fetch *fetch);
@@ -548,6 +551,7 @@ struct dns_fetcher *dns_fetcher_new(const struct dns_params *params, const char 
     loop_timer_init(&fetcher->tick_timer, params->loop, on_tick, fetcher);
     /* c-ares waits longer than the longest of our rounds: late answers still come in. */
     for (size_t i = 0; i < count && *error == NULL; i++) {
+        fetcher->servers[i].ad_counts = params->distant_ad || dns_server_is_near(&servers[i]);
         fetcher->servers[i].transport = dns_transport_new(
             params->loop, &servers[i], (fetcher->timeout_ms << (fetcher->tries - 1)) + 4 * TICK_MS);
         if (fetcher->servers[i].transport == NULL)

@@ -371,6 +371,8 @@ size_t dns_servers_parse(const char *text, struct dns_server servers[DNS_SERVERS
     return count;
 }
 
+bool dns_server_is_near(const struct dns_server *server) { return ip_is_special(&server->address); }
+
 /* c-ares reads resolv.conf; where it says nothing, that is 127.0.0.1. */
 size_t dns_servers_of_system(struct dns_server servers[DNS_SERVERS_MAX])
 {

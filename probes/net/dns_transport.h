@@ -26,6 +26,9 @@ size_t dns_servers_parse(const char *text, struct dns_server servers[DNS_SERVERS
 /* Those of /etc/resolv.conf. */
 size_t dns_servers_of_system(struct dns_server servers[DNS_SERVERS_MAX]);
 
+/* Is it on this host, or in a private network, where only our own can change its answers? */
+bool dns_server_is_near(const struct dns_server *server);
+
 enum dns_delivery {
     DNS_DELIVERED,   /* `bytes` is the answer, whatever it says */
     DNS_NO_ANSWER,   /* nothing in the time given */

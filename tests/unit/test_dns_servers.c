@@ -63,6 +63,26 @@ static void test_server_lists(void **state)
     loop_free(&loop);
 }
 
+/* Whose word counts that an answer is authentic? */
+static void test_near_servers(void **state)
+{
+    static const struct {
+        const char *text;
+        bool near;
+    } cases[] = {{"127.0.0.53", true},  {"::1", true},
+                 {"10.1.2.3", true},    {"172.17.0.2", true},
+                 {"fd00::53", true},    {"1.1.1.1", false},
+                 {"172.32.0.1", false}, {"2606:4700:4700::1111", false}};
+    struct dns_server servers[DNS_SERVERS_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        assert_int_equal(dns_servers_parse(cases[i].text, servers), 1);
+        if (dns_server_is_near(&servers[0]) != cases[i].near)
+            fail_msg("%s", cases[i].text);
+    }
+}
+
 static void test_system_servers(void **state)
 {
     const char *error;
@@ -80,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_server_lists),
+        cmocka_unit_test(test_near_servers),
         cmocka_unit_test(test_system_servers),
     };
 
