@@ -61,16 +61,6 @@ void lane_finish_current(struct lane_session *session)
 
 /* --- answers --------------------------------------------------------------------------- */
 
-static void remember_server(struct lane_session *session, struct job *job)
-{
-    struct smtp_server *server = smtp_session_server(session->smtp);
-
-    if (server == NULL || job->evidence->server == server)
-        return;
-    smtp_server_drop(&job->evidence->server);
-    job->evidence->server = smtp_server_keep(server);
-}
-
 static void use_decoy(struct job *job, const struct domain_memory *domain, bool cached)
 {
     job->evidence->decoy_outcome = domain->decoy;
@@ -213,14 +203,14 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
         session->closing = true;
         return;
     }
-    struct smtp_attempt *attempt = lane_attempt(job, session, smtp_session_server(session->smtp));
+    struct smtp_server *server = smtp_session_server(session->smtp);
+    struct smtp_attempt *attempt = lane_attempt(job, session, server);
     bool refused_us = class == REPLY_PROBE_BLOCKED;
     attempt->stage = answer->stage;
     attempt->class = class;
     attempt->code = answer->reply.code;
-    smtp_reply_facts_copy(&job->evidence->recipient, &answer->reply);
+    lane_keep_words(job, &answer->reply, server);
     job->evidence->recipient_ms = answer->took_ms;
-    remember_server(session, job);
     lane_heard(session, refused_us);
     if (refused_us)
         lane_job_refused(session, job);

@@ -37,10 +37,7 @@ static void record_end(struct lane_session *session, struct job *job,
     attempt->code = end->reply.code;
     if (lane_refused(end))
         lane_job_refused(session, job);
-    if (end->reply.code != 0)
-        smtp_reply_facts_copy(&job->evidence->recipient, &end->reply);
-    if (end->server != NULL && job->evidence->server == NULL)
-        job->evidence->server = smtp_server_keep(end->server);
+    lane_keep_words(job, &end->reply, end->server);
     job->evidence->refused_before = refused_twice(session, end);
 }
 

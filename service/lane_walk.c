@@ -134,6 +134,21 @@ struct smtp_attempt *lane_attempt(struct job *job, const struct lane_session *se
     return attempt;
 }
 
+void lane_keep_words(struct job *job, const struct smtp_reply_facts *reply,
+                     struct smtp_server *server)
+{
+    struct smtp_evidence *evidence = job->evidence;
+
+    if (verdict_deciding_attempt(evidence) + 1 != evidence->attempt_count)
+        return;
+    smtp_reply_facts_copy(&evidence->recipient, reply);
+    if (evidence->server == server)
+        return;
+    smtp_server_drop(&evidence->server);
+    if (server != NULL)
+        evidence->server = smtp_server_keep(server);
+}
+
 static bool decided_at_rcpt(const struct smtp_evidence *evidence)
 {
     if (evidence->attempt_count == 0)
@@ -151,7 +166,6 @@ void lane_finish(struct job *job, enum check_stop stop, uint32_t retry_ms)
     } else if (job->stop == STOP_DEFERRED && decided_at_rcpt(job->evidence)) {
         job->stop = STOP_NONE; /* a resting host was passed over, and another one knew */
     }
-    job->evidence->deciding = verdict_deciding_attempt(job->evidence);
     job_send_home(job);
 }
 

@@ -65,8 +65,7 @@ struct lane {
     char key[];
 };
 
-/* What a lane knows of a domain (RFC-less but dear): does it accept just anyone, does it refuse
- * everyone? */
+/* What a lane knows of a domain: does it accept just anyone, does it refuse everyone? */
 struct domain_memory {
     UT_hash_handle hh;
     uint64_t mx_set; /* of these hosts; when the domain moves, only the count of the hour stays */
@@ -134,6 +133,9 @@ void lane_finish(struct job *job, enum check_stop stop, uint32_t retry_ms);
 /* Adds what came of one address to the job's evidence. `server` may be NULL. */
 struct smtp_attempt *lane_attempt(struct job *job, const struct lane_session *session,
                                   const struct smtp_server *server);
+/* After that, with the attempt complete: the one that decides so far leaves its words. */
+void lane_keep_words(struct job *job, const struct smtp_reply_facts *reply,
+                     struct smtp_server *server);
 
 /* lane_domain.c */
 struct domain_memory *lanes_domain(struct lanes *lanes, const struct job *job);

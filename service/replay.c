@@ -51,9 +51,15 @@ static void set_meaning(struct smtp_reply_facts *reply, const struct reply_meani
     snprintf(reply->rule, sizeof(reply->rule), "%s", meaning->rule != NULL ? meaning->rule : "");
 }
 
-/* The attempt whose words were kept: the last that got a reply. */
+/* The attempt whose words were kept: the one that decided, in older documents the last that got a
+ * reply. */
 static struct smtp_attempt *attempt_with_words(struct smtp_evidence *smtp)
 {
+    struct smtp_attempt *deciding = &smtp->attempts[verdict_deciding_attempt(smtp)];
+
+    if (deciding->class != REPLY_NONE && deciding->class == smtp->recipient.class &&
+        deciding->code == smtp->recipient.code)
+        return deciding;
     for (size_t i = smtp->attempt_count; i > 0; i--)
         if (smtp->attempts[i - 1].class != REPLY_NONE)
             return &smtp->attempts[i - 1];

@@ -123,10 +123,10 @@ enum control_outcome { CONTROL_NOT_RUN, CONTROL_CLEAR, CONTROL_REFUSED_ALIKE, CO
 struct smtp_evidence {
     unsigned references; /* the home loop's; not atomic */
     struct smtp_attempt attempts[SMTP_ATTEMPTS_MAX];
-    uint8_t attempt_count, deciding; /* index of the one that decides */
+    uint8_t attempt_count;
     bool cut; /* nobody waited any more: addresses were left unasked, and may know better */
     struct smtp_server *server; /* of the deciding attempt; a reference; may be NULL */
-    struct smtp_reply_facts recipient, decoy;
+    struct smtp_reply_facts recipient, decoy; /* the first: of the deciding attempt, at any stage */
     enum decoy_outcome decoy_outcome;
     bool decoy_cached;
     bool opaque; /* no decoy was asked: its provider has let in every one of late, whatever the

@@ -120,6 +120,16 @@ static struct job *send_job(const char *domain, bool bulk, const char *host, con
     return job;
 }
 
+static struct job *job_for(const char *domain)
+{
+    struct job *job = mem_new(struct job);
+
+    job->home = &engine.shards[0];
+    job->domain = mem_copy_text(domain);
+    job->evidence = smtp_evidence_new();
+    return job;
+}
+
 static void run_until_returned(size_t count)
 {
     while (returned_count < count)
@@ -227,6 +237,44 @@ static void a_walk_that_nobody_waits_for_is_cut(void **state)
     close_lanes();
 }
 
+/* An attempt as it might come from any host. */
+static void attempt(struct job *job, enum smtp_stage stage, enum reply_class class,
+                    const char *words)
+{
+    struct lane lane = {.lanes = engine.shards[0].lanes};
+    struct lane_host host = {.lane = &lane, .name = (char[]){"mx.test"}};
+    struct lane_session session = {.host = &host};
+    struct smtp_reply_facts reply = {
+        .code = class != REPLY_NONE ? 554 : 0, .class = class, .text = (char *)words};
+    struct smtp_server *server = stage > SMTP_STAGE_CONNECT ? smtp_server_new() : NULL;
+    struct smtp_attempt *added = lane_attempt(job, &session, server);
+
+    added->stage = stage;
+    added->class = class;
+    added->code = reply.code;
+    lane_keep_words(job, &reply, server);
+    smtp_server_drop(&server);
+}
+
+static void the_host_that_decides_leaves_its_words(void **state)
+{
+    struct job *job;
+
+    (void)state;
+    open_lanes(25);
+    job = job_for("corp.test");
+    attempt(job, SMTP_STAGE_GREETING, REPLY_PROBE_BLOCKED, "first");
+    assert_string_equal(job->evidence->recipient.text, "first");
+    attempt(job, SMTP_STAGE_EHLO, REPLY_NONE, NULL); /* came further, and fell silent */
+    assert_int_equal(job->evidence->recipient.code, 0);
+    assert_non_null(job->evidence->server);
+    attempt(job, SMTP_STAGE_RCPT, REPLY_RELAY_DENIED, "third");
+    attempt(job, SMTP_STAGE_RCPT, REPLY_RELAY_DENIED, "fourth");
+    assert_string_equal(job->evidence->recipient.text, "third");
+    job_free(&job);
+    close_lanes();
+}
+
 /* --- what is remembered ------------------------------------------------------------------ */
 
 static bool refused_before(size_t nth)
@@ -279,16 +327,6 @@ static void what_is_known_of_a_domain_goes_with_its_hosts(void **state)
 }
 
 /* --- learning who accepts just anyone ------------------------------------------------------ */
-
-static struct job *job_for(const char *domain)
-{
-    struct job *job = mem_new(struct job);
-
-    job->home = &engine.shards[0];
-    job->domain = mem_copy_text(domain);
-    job->evidence = smtp_evidence_new();
-    return job;
-}
 
 /* The decoys of so many domains, from corp0.test on, come to `outcome`. */
 static void settle_decoys(struct lane *lane, unsigned count, enum decoy_outcome outcome)
@@ -388,6 +426,7 @@ int main(void)
         cmocka_unit_test(hosts_that_are_done_make_room),
         cmocka_unit_test(the_pause_holds_from_session_to_session),
         cmocka_unit_test(a_walk_that_nobody_waits_for_is_cut),
+        cmocka_unit_test(the_host_that_decides_leaves_its_words),
         cmocka_unit_test(a_refusal_counts_while_others_greet_us),
         cmocka_unit_test(what_is_known_of_a_domain_goes_with_its_hosts),
         cmocka_unit_test(a_provider_that_accepts_every_decoy_is_opaque),
