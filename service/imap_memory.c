@@ -137,14 +137,20 @@ static struct imap_memory *find(struct checks *checks, const char *domain)
     return memory;
 }
 
+/* Young enough, and with the lines of the conversation where they are asked for. */
+static bool serves(const struct imap_memory *memory, const struct check *check)
+{
+    return memory->evidence != NULL && memory->until_ms > loop_now_ms(check->checks->shard->loop) &&
+           memory->at_ms >= check->fresh_after_ms &&
+           (!check->transcript || memory->evidence->transcript != NULL);
+}
+
 void imap_memory_ask(struct check *check)
 {
     struct checks *checks = check->checks;
     struct imap_memory *memory = find(checks, check->domain);
-    uint64_t now_ms = loop_now_ms(checks->shard->loop);
 
-    if (memory->evidence != NULL && memory->until_ms > now_ms &&
-        memory->at_ms >= check->fresh_after_ms) {
+    if (serves(memory, check)) {
         check_imap_ready(check, imap_evidence_keep(memory->evidence), true);
         return;
     }

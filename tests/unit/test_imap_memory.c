@@ -25,9 +25,10 @@ void check_imap_ready(struct check *check, struct imap_evidence *evidence, bool 
 }
 
 /* Was it remembered? */
-static bool ask(struct checks *checks)
+static bool ask_with(struct checks *checks, bool transcript)
 {
-    struct check check = {.checks = checks, .domain = (char[]){"corp.test"}};
+    struct check check = {
+        .checks = checks, .domain = (char[]){"corp.test"}, .transcript = transcript};
     unsigned before = ready;
 
     loop_run_once(checks->shard->loop); /* looks at the clock */
@@ -36,6 +37,8 @@ static bool ask(struct checks *checks)
         loop_run_once(checks->shard->loop);
     return was_cached;
 }
+
+static bool ask(struct checks *checks) { return ask_with(checks, false); }
 
 static void check_lifetime(enum fake_dns_habit habit, uint64_t remembered_ms)
 {
@@ -63,6 +66,8 @@ static void check_lifetime(enum fake_dns_habit habit, uint64_t remembered_ms)
 
     assert_false(ask(&checks));
     assert_true(ask(&checks));
+    assert_false(ask_with(&checks, true)); /* what was said then is not known any more */
+    assert_true(ask_with(&checks, true));
     now_ms += remembered_ms - 1;
     assert_true(ask(&checks));
     now_ms += 1;
