@@ -129,6 +129,7 @@ static const struct reply_case rule_cases[] = {
     {RCPT, 553, "NULL sender is not allowed", REPLY_SENDER_REJECTED, "C40"},
     {RCPT, 550, "<" SENDER "> not found here", REPLY_SENDER_REJECTED, "C41"},
     {EHLO, 550, "5.5.4 Invalid domain name", REPLY_PROBE_BLOCKED, "C43"},
+    {EHLO, 550, "5.7.1 Mail from your address is blocked here", REPLY_PROBE_BLOCKED, "C52"},
     {RCPT, 550, "The sender's mailbox does not exist", REPLY_SENDER_REJECTED, "C155"},
     {RCPT, 550, "5.1.1 user unknown, said " ADDRESS, REPLY_PROBE_BLOCKED, "C50"},
     {RCPT, 550, "HELO should be a full name", REPLY_PROBE_BLOCKED, "C156"},
