@@ -20,6 +20,8 @@ class Deadlines(LabCase):
             world.domain(f"unreachable{number}.test", "connect-timeout", "jane.doe")
         return (world
                 .domain("silent.test", "tarpit-rcpt", "jane.doe")
+                .domain("second.test", "mx-first-silent", "jane.doe")
+                .domain("elsewhere.test", "mx-first-no-mail", "jane.doe")
                 .domain("slow.test", "accept-known", "jane.doe", "john.doe", "jim.doe")
                 .domain("queue.test", "accept-known", *[f"user{number}" for number in range(30)])
                 .domain("imap.test", "accept-known", "jane.doe", imap="silent"))
@@ -67,6 +69,15 @@ class Deadlines(LabCase):
         self.assertVerdict(verdict, "risky", "accepted_unconfirmed")
         self.assertFalse(verdict["complete"])
         self.assertVerdict(self.client.later(verdict["id"], 20), "deliverable", "mailbox_accepted")
+
+    def test_a_walk_that_was_cut_proves_nothing(self):
+        """Without waiters no other host is begun; what the first one said must not stand for the domain."""
+        for email, deadline_ms in (("jane.doe@second.test", 300), ("jane.doe@elsewhere.test", 900)):
+            with self.subTest(email):
+                first = self.hurried(email, deadline_ms)
+                self.assertVerdict(first, "unknown", "deadline_exceeded")
+                self.assertTrue(settle(lambda: self.client.later(first["id"])["reason"] != "deadline_exceeded", 10))
+                self.assertVerdict(self.client.verify(email, max_age_s=86400), "deliverable", "mailbox_accepted")
 
     def test_in_a_queue(self):
         def ask(number):
