@@ -37,7 +37,9 @@ static void on_posture(void *context, struct verify_answer *answer)
     struct domain_work *work = context;
 
     work->ticket = NULL;
-    if (answer->document != NULL)
+    if (answer->overloaded)
+        exchange_answer_code(work->exchange, PROBLEM_OVERLOADED, "no room for another look now");
+    else if (answer->document != NULL)
         exchange_answer_json(work->exchange, MHD_HTTP_OK, json_out_verdict(answer));
     else
         refuse(work->exchange);

@@ -238,11 +238,7 @@ static void stop_with(struct check *check, enum check_stop stop)
 
 static void use_memory(struct check *check, const struct recipient_memory *memory)
 {
-    smtp_evidence_drop(&check->evidence);
-    check->evidence = smtp_evidence_keep(memory->evidence);
-    check->checked_at_s = memory->at_wall_s;
-    check->expires_at_s = check->checked_at_s + (int64_t)(memory->until_ms - memory->at_ms) / 1000;
-    check->from_cache |= CACHED_SMTP;
+    recipient_recall(check, memory);
     smtp_ended(check);
 }
 
@@ -429,12 +425,16 @@ void check_start_dns(struct check *check)
 
 /* --- a new check ------------------------------------------------------------------------------ */
 
-/* Evidence from before this is too old; what was found since the request arrived never is. */
 static uint64_t fresh_after_ms(uint64_t received_ms, uint32_t max_age_s)
 {
     uint64_t age_ms = (uint64_t)max_age_s * 1000;
 
     return received_ms > age_ms ? received_ms - age_ms : 0;
+}
+
+uint64_t check_fresh_after_ms(const struct engine_ticket *ticket)
+{
+    return fresh_after_ms(ticket->received_ms, ticket->max_age_s);
 }
 
 static struct check *check_new(struct checks *checks, const struct engine_ticket *ticket,
@@ -457,7 +457,7 @@ static struct check *check_new(struct checks *checks, const struct engine_ticket
     check->domain = mem_copy_text(address->domain_ascii);
     check->started_ms = now_ms(checks);
     check->received_ms = ticket->received_ms;
-    check->fresh_after_ms = fresh_after_ms(ticket->received_ms, ticket->max_age_s);
+    check->fresh_after_ms = check_fresh_after_ms(ticket);
     check->checked_at_s = clock_wall_s();
     check_make_id(checks, check->id);
     loop_timer_init(&check->retry, checks->shard->loop, check_on_retry, check);
@@ -575,7 +575,7 @@ static void take_address(struct checks *checks, struct engine_ticket *ticket)
     }
     if (!admitted(checks)) {
         free(key);
-        ticket_answer(ticket, check_refused(checks, ticket));
+        ticket_answer(ticket, check_refused(checks, ticket, &address));
         return;
     }
     check = check_new(checks, ticket, &address);

@@ -70,6 +70,8 @@ struct checks {
 
 /* check.c */
 void check_start_dns(struct check *check); /* the first of the steps that lead to an answer */
+/* Evidence from before this is too old; what was found since the request arrived never is. */
+uint64_t check_fresh_after_ms(const struct engine_ticket *ticket);
 void check_imap_ready(struct check *check, struct imap_evidence *evidence, bool cached);
 
 /* check_retry.c */
@@ -84,8 +86,9 @@ char *check_make_key(const struct engine_ticket *ticket, const struct address *a
 /* check_answer.c */
 struct verify_answer *check_answer(struct check *check, const struct engine_ticket *ticket,
                                    bool deadline);
-/* Nothing was asked: what syntax and lists know, as deferred. */
-struct verify_answer *check_refused(struct checks *checks, const struct engine_ticket *ticket);
+/* Nothing is asked: what syntax, lists and memory know, else deferred. */
+struct verify_answer *check_refused(struct checks *checks, const struct engine_ticket *ticket,
+                                    const struct address *address);
 /* Parses again what the check is about; cheaper than keeping it for the life of a check. */
 void check_parse(const struct check *check, struct address *address);
 /* The verdict if nothing more comes. */
@@ -104,6 +107,8 @@ struct recipient_memory {
 /* NULL when nothing is known that is younger than `fresh_after_ms`. */
 struct recipient_memory *recipient_find(struct checks *checks, const char *wire,
                                         uint64_t fresh_after_ms);
+/* The check takes over what is remembered. */
+void recipient_recall(struct check *check, const struct recipient_memory *memory);
 void recipient_remember(struct checks *checks, const char *wire, struct smtp_evidence *evidence,
                         uint32_t lifetime_s, bool held);
 void recipients_free(struct checks *checks);

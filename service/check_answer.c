@@ -9,7 +9,7 @@
 #include "service/operator.h"
 #include "service/retry.h"
 
-enum { DAY = 24 * 3600 };
+enum { DAY = 24 * 3600, REFUSED_RETRY_MS = 10000 };
 
 /* --- reading the check ------------------------------------------------------------------ */
 
@@ -81,15 +81,21 @@ static unsigned policy_flags(const struct address_insight *insight)
            (insight->role ? POLICY_FLAG_ROLE : 0u);
 }
 
+/* How long an answer that may change by itself is worth. */
+static uint32_t hold_s(const struct check *check, const struct verdict *verdict)
+{
+    if (verdict->reason == REASON_DEFERRED && check->stop_retry_ms > 0)
+        return (check->stop_retry_ms + 999) / 1000;
+    return retry_after_s(verdict->reason);
+}
+
 static int64_t retry_after(const struct check *check, const struct verdict *verdict)
 {
     if (!reason_retryable(verdict->reason))
         return -1;
     if (check->state == CHECK_RETRY)
         return (int64_t)(check->retry_at_ms - loop_now_ms(check->checks->shard->loop) + 999) / 1000;
-    if (verdict->reason == REASON_DEFERRED && check->stop_retry_ms > 0)
-        return (check->stop_retry_ms + 999) / 1000;
-    uint32_t after_s = retry_after_s(verdict->reason);
+    uint32_t after_s = hold_s(check, verdict);
     int64_t elapsed_s =
         (check->from_cache & CACHED_SMTP) != 0 ? clock_wall_s() - check->checked_at_s : 0;
     return elapsed_s < (int64_t)after_s ? (int64_t)after_s - elapsed_s : 1;
@@ -100,7 +106,7 @@ static int64_t expiry(const struct check *check, const struct verdict *verdict)
     if (check->expires_at_s > 0)
         return check->expires_at_s;
     if (reason_retryable(verdict->reason))
-        return check->checked_at_s + retry_after_s(verdict->reason);
+        return check->checked_at_s + hold_s(check, verdict);
     uint64_t now_ms = loop_now_ms(check->checks->shard->loop);
     if (check->mx != NULL && check->mx->expires_ms > now_ms)
         return check->checked_at_s + (int64_t)(check->mx->expires_ms - now_ms) / 1000;
@@ -184,7 +190,32 @@ struct verify_answer *check_answer(struct check *check, const struct engine_tick
     return answer;
 }
 
-struct verify_answer *check_refused(struct checks *checks, const struct engine_ticket *ticket)
+/* What is remembered may decide it: then there is nothing to be put off. */
+static void recall(struct check *check, const struct engine_ticket *ticket,
+                   const struct address *address)
+{
+    char wire[ADDRESS_TEXT_SIZE];
+    const struct recipient_memory *memory = NULL;
+
+    check->mx = mx_cached(check->checks->shard->mx, address->domain_ascii);
+    if (check->mx != NULL) {
+        check->from_cache |= CACHED_DNS;
+        if (check->mx->host_count > 0)
+            check->provider = provider_by_mx(check->mx->hosts[0].name);
+        if (!ticket->smtp)
+            check->stop = STOP_SMTP_SKIPPED;
+    }
+    address_wire(address, wire);
+    if (ticket->smtp)
+        memory = recipient_find(check->checks, wire, check_fresh_after_ms(ticket));
+    if (memory != NULL) {
+        recipient_recall(check, memory);
+        check->stop = STOP_NONE;
+    }
+}
+
+struct verify_answer *check_refused(struct checks *checks, const struct engine_ticket *ticket,
+                                    const struct address *address)
 {
     struct check check = {.checks = checks,
                           .state = CHECK_DONE,
@@ -193,9 +224,15 @@ struct verify_answer *check_refused(struct checks *checks, const struct engine_t
                           .email = ticket->email,
                           .email_length = ticket->email_length,
                           .checked_at_s = clock_wall_s(),
-                          .stop_retry_ms = 10000};
-    struct verify_answer *answer = check_answer(&check, ticket, false);
+                          .stop_retry_ms = REFUSED_RETRY_MS};
+    struct verify_answer *answer;
 
-    answer->overloaded = true;
+    check_make_id(checks, check.id);
+    if (address->valid && !check.domain_only)
+        recall(&check, ticket, address);
+    answer = check_answer(&check, ticket, false);
+    answer->overloaded = check.domain_only || answer->reason == REASON_DEFERRED;
+    mx_evidence_drop(&check.mx);
+    smtp_evidence_drop(&check.evidence);
     return answer;
 }

@@ -29,6 +29,15 @@ struct recipient_memory *recipient_find(struct checks *checks, const char *wire,
     return memory->held || memory->at_ms >= fresh_after_ms ? memory : NULL;
 }
 
+void recipient_recall(struct check *check, const struct recipient_memory *memory)
+{
+    smtp_evidence_drop(&check->evidence);
+    check->evidence = smtp_evidence_keep(memory->evidence);
+    check->checked_at_s = memory->at_wall_s;
+    check->expires_at_s = check->checked_at_s + (int64_t)(memory->until_ms - memory->at_ms) / 1000;
+    check->from_cache |= CACHED_SMTP;
+}
+
 void recipient_remember(struct checks *checks, const char *wire, struct smtp_evidence *evidence,
                         uint32_t lifetime_s, bool held)
 {
