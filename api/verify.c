@@ -121,10 +121,13 @@ void verify_lookup(struct exchange *exchange)
     struct problem problem;
     struct verify_work *work;
     char id[ENGINE_ID_SIZE];
-    enum explain explain;
-    uint32_t wait_ms;
+    struct lookup_request request = {
+        .id = id,
+        .language = message_language_from(exchange_header(exchange, "Accept-Language")),
+        .request_id = exchange->request_id,
+    };
 
-    if (!query_in_lookup(exchange->query, &wait_ms, &explain, &problem)) {
+    if (!query_in_lookup(exchange->query, &request.wait_ms, &request.explain, &problem)) {
         exchange_answer_problem(exchange, &problem);
         return;
     }
@@ -133,6 +136,6 @@ void verify_lookup(struct exchange *exchange)
         return;
     }
     work = work_begin(exchange);
-    work->ticket = engine_lookup(exchange_engine(exchange), exchange_loop(exchange), id, wait_ms,
-                                 explain, on_lookup, work);
+    work->ticket = engine_lookup(exchange_engine(exchange), exchange_loop(exchange), &request,
+                                 on_lookup, work);
 }

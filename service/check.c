@@ -446,6 +446,7 @@ static struct check *check_new(struct checks *checks, const struct engine_ticket
     check->smtp = ticket->smtp;
     check->imap = ticket->imap;
     check->bulk = ticket->bulk;
+    check->policy = ticket->policy;
     check->caller =
         ticket->request_id == NULL
             ? 0
@@ -551,6 +552,7 @@ static void look_up(struct checks *checks, struct engine_ticket *ticket)
         ticket_answer(ticket, mem_new(struct verify_answer)); /* found is false */
         return;
     }
+    ticket->policy = check->policy;
     attach(check, ticket);
     if (check->state == CHECK_DONE || ticket->due_ms <= clock_now_ms())
         answer_one(ticket, true);

@@ -25,9 +25,10 @@ struct check {
     enum check_state state;
     enum check_stop stop;
     bool smtp, imap, bulk, transcript, domain_only;
-    bool settled;    /* what SMTP said will not change by itself */
-    uint32_t caller; /* whose request it was: see fair_queue.h */
-    bool joinable;   /* in by_key: at work, and no word against its freshness */
+    const struct policy *policy; /* of the call that began it, for whoever asks by id */
+    bool settled;                /* what SMTP said will not change by itself */
+    uint32_t caller;             /* whose request it was: see fair_queue.h */
+    bool joinable;               /* in by_key: at work, and no word against its freshness */
     char id[ENGINE_ID_SIZE];
     char *key;   /* layers asked and the address: what an identical request would have */
     char *email; /* as received */

@@ -153,21 +153,22 @@ struct engine_ticket *engine_submit(struct engine *engine, struct loop *home,
     return dispatch(ticket, home_of(engine, ticket->email, ticket->email_length));
 }
 
-struct engine_ticket *engine_lookup(struct engine *engine, struct loop *home, const char *id,
-                                    uint32_t wait_ms, enum explain explain, engine_answer_fn *done,
+struct engine_ticket *engine_lookup(struct engine *engine, struct loop *home,
+                                    const struct lookup_request *request, engine_answer_fn *done,
                                     void *context)
 {
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
     struct engine_ticket *ticket = ticket_new(engine, home, done, context);
-    const char *high = NULL, *low = NULL;
+    const char *id = request->id, *high = NULL, *low = NULL;
 
     ticket->kind = TICKET_LOOKUP;
-    ticket->explain = explain;
-    ticket->policy = policy_find(engine->policies, "default");
+    ticket->explain = request->explain;
+    ticket->language = request->language;
     ticket->received_ms = clock_now_ms();
-    ticket->due_ms = ticket->received_ms + wait_ms;
+    ticket->due_ms = ticket->received_ms + request->wait_ms;
     ticket->email = mem_copy_text(id);
     ticket->email_length = strlen(id);
+    ticket->request_id = mem_copy_text(request->request_id);
     if (ticket->email_length == 16) { /* the digits after "v_" name the home */
         high = strchr(digits, id[2]);
         low = strchr(digits, id[3]);

@@ -43,6 +43,14 @@ struct verify_request {
     const char *request_id; /* for the log; copied; may be NULL */
 };
 
+struct lookup_request {
+    const char *id; /* copied */
+    uint32_t wait_ms;
+    enum explain explain;
+    enum message_language language;
+    const char *request_id; /* for the log; copied; may be NULL */
+};
+
 struct verify_answer {
     char id[ENGINE_ID_SIZE]; /* "v_..." */
     enum verdict_status status;
@@ -72,9 +80,10 @@ void engine_stop(struct engine **engine);
 struct engine_ticket *engine_submit(struct engine *engine, struct loop *home,
                                     const struct verify_request *request, engine_answer_fn *done,
                                     void *context);
-/* The verdict as it stands now; waits up to wait_ms for it to be complete. */
-struct engine_ticket *engine_lookup(struct engine *engine, struct loop *home, const char *id,
-                                    uint32_t wait_ms, enum explain explain, engine_answer_fn *done,
+/* The verdict as it stands now, by the policy of the call that began the check; waits up to wait_ms
+ * for it to be complete. */
+struct engine_ticket *engine_lookup(struct engine *engine, struct loop *home,
+                                    const struct lookup_request *request, engine_answer_fn *done,
                                     void *context);
 /* GET /v1/domains: the document is the `domain` object of a verdict (MX, provider, IMAP), same
  * rules. */

@@ -155,7 +155,7 @@ struct engine_ticket {
     bool smtp, imap, bulk;
     enum explain explain;
     enum message_language language;
-    const struct policy *policy;
+    const struct policy *policy; /* NULL: a lookup, until it has found its check; or a domain */
     uint64_t received_ms, due_ms;
     uint32_t max_age_s;
     char *email; /* owned: the input, the id or the domain */

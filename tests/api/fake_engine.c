@@ -148,25 +148,27 @@ struct engine_ticket *engine_submit(struct engine *engine, struct loop *home,
     return answer_in(engine, home, wait_ms, answer, done, context);
 }
 
-struct engine_ticket *engine_lookup(struct engine *engine, struct loop *home, const char *id,
-                                    uint32_t wait_ms, enum explain explain, engine_answer_fn *done,
+struct engine_ticket *engine_lookup(struct engine *engine, struct loop *home,
+                                    const struct lookup_request *request, engine_answer_fn *done,
                                     void *context)
 {
     struct verify_answer *answer = mem_new(struct verify_answer);
-    bool slow = strcmp(id, "v_slow") == 0;
+    bool slow = strcmp(request->id, "v_slow") == 0;
     struct text out;
 
-    answer->found = slow || strcmp(id, "v_known") == 0;
+    answer->found = slow || strcmp(request->id, "v_known") == 0;
     if (answer->found) {
         text_init(&out, DOCUMENT_MAX);
         json_open(&out, NULL, '{');
-        json_string(&out, "id", id);
-        json_integer(&out, "asked_explain", explain);
+        json_string(&out, "id", request->id);
+        json_integer(&out, "asked_explain", request->explain);
+        json_integer(&out, "asked_language", request->language);
+        json_string(&out, "asked_by", request->request_id);
         json_bool(&out, "complete", !slow);
         json_close(&out, '}');
         answer->document = text_take(&out);
     }
-    return answer_in(engine, home, slow ? wait_ms : 0, answer, done, context);
+    return answer_in(engine, home, slow ? request->wait_ms : 0, answer, done, context);
 }
 
 /* --- domains: commands ------------------------------------------------------------------- */

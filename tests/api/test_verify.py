@@ -85,6 +85,8 @@ class Verify(ServiceCase):
     def test_lookup(self):
         self.assertEqual(self.service.get("/v1/verify/v_known").json["id"], "v_known")
         self.assertEqual(self.service.get("/v1/verify/v_known?explain=none&wait=50").json["asked_explain"], 0)
+        asked = self.service.get("/v1/verify/v_known", ("Accept-Language", "de"), ("X-Request-Id", "order-66")).json
+        self.assertEqual((asked["asked_language"], asked["asked_by"]), (1, "order-66"))
         began = time.monotonic()
         self.assertFalse(self.service.get("/v1/verify/v_slow?wait=1").json["complete"])
         self.assertGreaterEqual(time.monotonic() - began, 0.99)

@@ -40,6 +40,13 @@ class Memory(LabCase):
         self.assertTrue(one["complete"] and other["complete"])
         self.assertFalse(hurried["complete"])
 
+    def test_who_comes_back_gets_the_policy_he_asked_with(self):
+        for policy, action in (("signup", "accept"), ("strict", "review"), ("default", "review")):
+            asked = self.client.verify("john.doe@grey.test", policy=policy)
+            self.assertEqual((asked["action"], asked["complete"]), (action, False))
+            later = self.client.later(asked["id"])
+            self.assertEqual((later["id"], later["policy"], later["action"]), (asked["id"], policy, action))
+
     def test_the_second_ask_is_answered_from_memory(self):
         first = self.client.verify("jane.doe@again.test")
         self.assertEqual(first["from_cache"], [])
