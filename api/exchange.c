@@ -220,15 +220,11 @@ void *exchange_begin(struct server *server, struct client *client, const char *t
 }
 
 /* A refusal: read what still comes, if it is little, so that the client is not reset while it
- * writes; it then reads the answer and may keep the connection. Who asked first (Expect) or
- * announces a flood gets the answer now and loses the connection. */
+ * writes; it then reads the answer and may keep the connection. That holds for no body, too: the
+ * library closes after an answer to the head alone. Who asked first (Expect) or announces a flood
+ * gets the answer now and loses the connection. */
 static enum MHD_Result refuse_now_or_later(struct exchange *exchange, bool trusted)
 {
-    bool chunked = exchange_header(exchange, "Transfer-Encoding") != NULL;
-    bool body = chunked || exchange->body_announced > 0;
-
-    if (trusted && !body)
-        return queue_answer(exchange);
     if (trusted && exchange->body_announced <= DISCARD_MAX && !exchange->client->surplus &&
         exchange_header(exchange, "Expect") == NULL) {
         exchange->state = EXCHANGE_REFUSED;

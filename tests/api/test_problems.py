@@ -200,6 +200,14 @@ class BadRequests(ServiceCase):
                 wire.socket.shutdown(how)
                 self.assertTrue(wire.at_end() or wire.response().status >= 400)
 
+    def test_refusals_without_a_body_keep_the_connection(self):
+        with self.service.wire() as wire:
+            for method, target, status in (("GET", "/nowhere", 404), ("PUT", "/healthz", 405), ("OPTIONS", "/healthz", 204),
+                                           ("GET", "/v1/verify/batch", 405), ("GET", "/healthz", 200)):
+                wire.send(request(method, target))
+                response = wire.response()
+                self.assertEqual((response.status, response.header("Connection")), (status, None), target)
+
     def test_connection_after_refusal(self):
         """A small refused body is read away, so that the client sees the answer, not a reset."""
         with self.service.wire() as wire:
