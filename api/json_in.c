@@ -1,5 +1,6 @@
 #include "api/json_in.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,14 @@ static struct verify_options option_defaults(const struct policies *policies, ui
 
 /* --- setting one option ---------------------------------------------------------- */
 
+/* The string without a NUL in it, which would hide what follows; else NULL. */
+static const char *plain_word(json_t *value)
+{
+    const char *word = json_string_value(value);
+
+    return word != NULL && strlen(word) == json_string_length(value) ? word : NULL;
+}
+
 static bool set_number(const struct option *option, char *field, json_t *value,
                        struct problem *problem)
 {
@@ -73,7 +82,7 @@ static bool set_switch(const struct option *option, char *field, json_t *value,
 static bool set_explain(const struct option *option, char *field, json_t *value,
                         struct problem *problem)
 {
-    const char *word = json_string_value(value);
+    const char *word = plain_word(value);
 
     for (unsigned i = 0; word != NULL && i < ARRAY_LENGTH(explain_words); i++) {
         if (strcmp(word, explain_words[i]) == 0) {
@@ -88,7 +97,7 @@ static bool set_explain(const struct option *option, char *field, json_t *value,
 static bool set_policy(const struct option *option, char *field, json_t *value,
                        const struct policies *policies, struct problem *problem)
 {
-    const char *name = json_string_value(value);
+    const char *name = plain_word(value);
     const struct policy *policy = name == NULL ? NULL : policy_find(policies, name);
 
     if (policy == NULL)
@@ -157,9 +166,14 @@ static json_t *parse_object(const char *body, size_t length, struct problem *pro
     json_error_t error;
     json_t *root;
 
+    if (length == 0) {
+        problem_set(problem, PROBLEM_BAD_JSON, "", "the body is empty");
+        return NULL;
+    }
     if (!json_shape_fits(body, length, problem))
         return NULL;
-    root = json_loadb(body, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    root =
+        json_loadb(body, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
     if (root == NULL) {
         problem_set(problem, PROBLEM_BAD_JSON, "", "line %d, column %d: %s", error.line,
                     error.column, error.text);
@@ -171,11 +185,19 @@ static json_t *parse_object(const char *body, size_t length, struct problem *pro
     return root;
 }
 
+static bool unknown_option(const char *key, const char *subject, struct problem *problem)
+{
+    char known[PROBLEM_DETAIL_SIZE / 2] = "";
+
+    for (size_t i = 0, end = 0; i < ARRAY_LENGTH(options) && end < sizeof(known); i++)
+        end += (size_t)snprintf(known + end, sizeof(known) - end, ", %s", options[i].name);
+    return problem_set(problem, PROBLEM_UNKNOWN_FIELD, key, "this call has %s%s", subject, known);
+}
+
 /* All members but `subject` are options. */
 static bool read_options(json_t *object, const char *subject, struct verify_options *into,
                          const struct policies *policies, struct problem *problem)
 {
-
     for (void *member = json_object_iter(object); member != NULL;
          member = json_object_iter_next(object, member)) {
         const char *key = json_object_iter_key(member);
@@ -185,7 +207,7 @@ static bool read_options(json_t *object, const char *subject, struct verify_opti
         if (strcmp(key, subject) == 0)
             continue;
         if (option == NULL)
-            return problem_set(problem, PROBLEM_UNKNOWN_FIELD, key, "this call has no such field");
+            return unknown_option(key, subject, problem);
         if (!option_set(option, into, value, policies, problem))
             return false;
     }
@@ -263,8 +285,7 @@ bool json_in_item(json_t *item, const char **email, size_t *email_length, const 
         return problem_set(problem, PROBLEM_BAD_VALUE, "emails",
                            "an item is a string or an object {email, ref}");
     if (given != NULL && !json_is_null(given)) {
-        if (!json_is_string(given) || json_string_length(given) > REF_MAX ||
-            strlen(json_string_value(given)) != json_string_length(given))
+        if (plain_word(given) == NULL || json_string_length(given) > REF_MAX)
             return problem_set(problem, PROBLEM_BAD_VALUE, "ref",
                                "ref must be a string of at most %d octets", REF_MAX);
         *ref = json_string_value(given);
@@ -273,7 +294,7 @@ bool json_in_item(json_t *item, const char **email, size_t *email_length, const 
         const char *key = json_object_iter_key(at);
 
         if (strcmp(key, "email") != 0 && strcmp(key, "ref") != 0)
-            return problem_set(problem, PROBLEM_UNKNOWN_FIELD, key, "an item has no such field");
+            return problem_set(problem, PROBLEM_UNKNOWN_FIELD, key, "an item has email, ref");
     }
     return read_email(json_object_get(item, "email"), email, email_length, problem);
 }
@@ -342,15 +363,14 @@ static bool query_pair(json_t *object, const char *pair, size_t length, struct p
     size_t width = equals == NULL ? length : (size_t)(equals - pair), size = 0;
     char *name = mem_zeroed(length + 1, 1), *value = mem_zeroed(length + 1, 1);
     json_t *json = NULL;
-    bool fine;
+    bool named = percent_decode(pair, width, name, &size) && strlen(name) == size;
+    bool fine = named;
 
-    fine = percent_decode(pair, width, name, &size) && strlen(name) == size;
+    size = 0;
     if (fine && equals != NULL)
         fine = percent_decode(equals + 1, length - width - 1, value, &size);
-    else
-        size = 0;
     if (!fine) {
-        problem_set(problem, PROBLEM_BAD_VALUE, "", "the query holds a malformed %%XX");
+        problem_set(problem, PROBLEM_BAD_VALUE, named ? name : "", "malformed %%XX in the query");
     } else if (json_object_get(object, name) != NULL) {
         fine = problem_set(problem, PROBLEM_BAD_VALUE, name, "given twice");
     } else if ((json = query_value(name, value, size)) == NULL ||
@@ -403,7 +423,7 @@ bool query_in_lookup(const char *query, uint32_t *wait_ms, enum explain *explain
         else if (strcmp(key, "explain") == 0)
             fine = option_set(option_find(key), &given, value, NULL, problem);
         else
-            fine = problem_set(problem, PROBLEM_UNKNOWN_FIELD, key, "this call has no such field");
+            fine = problem_set(problem, PROBLEM_UNKNOWN_FIELD, key, "this call has wait, explain");
         if (!fine)
             break;
     }
@@ -426,7 +446,7 @@ bool query_in_deadline(const char *query, uint32_t *deadline_ms, struct problem 
         if (strcmp(key, "deadline_ms") == 0)
             fine = option_set(option_find(key), &given, value, NULL, problem);
         else
-            fine = problem_set(problem, PROBLEM_UNKNOWN_FIELD, key, "this call has no such field");
+            fine = problem_set(problem, PROBLEM_UNKNOWN_FIELD, key, "this call has deadline_ms");
         if (!fine)
             break;
     }

@@ -169,19 +169,34 @@ static bool check_open(struct exchange *exchange)
     return false;
 }
 
+static bool is_utf8_name(const char *name, size_t length)
+{
+    static const char *const names[] = {"utf-8", "\"utf-8\""};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        if (strlen(names[i]) == length && text_starts_nocase(name, names[i]))
+            return true;
+    return false;
+}
+
+/* Of the parameters only charset matters (RFC 8259 section 11 has none: JSON is UTF-8). */
 static bool is_json_type(const char *type)
 {
-    static const char json[] = "application/json";
+    static const char json[] = "application/json", charset[] = "charset=";
 
     if (type == NULL || !text_starts_nocase(type, json))
         return false;
     type += sizeof(json) - 1;
     type += strspn(type, " \t");
-    if (*type == '\0')
-        return true;
-    type += *type == ';';
-    type += strspn(type, " \t");
-    return text_equal_nocase(type, "charset=utf-8") || text_equal_nocase(type, "charset=\"utf-8\"");
+    while (*type == ';') {
+        type += 1 + strspn(type + 1, " \t");
+        size_t length = strcspn(type, "; \t");
+        if (text_starts_nocase(type, charset) &&
+            !is_utf8_name(type + sizeof(charset) - 1, length - (sizeof(charset) - 1)))
+            return false;
+        type += length + strspn(type + length, " \t");
+    }
+    return *type == '\0';
 }
 
 static bool check_body(struct exchange *exchange)

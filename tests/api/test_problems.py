@@ -30,6 +30,8 @@ class BadRequests(ServiceCase):
                 ("age above", {"email": "a@b.c", "max_age_s": 2592001}, "bad_value", "max_age_s"),
                 ("explain", {"email": "a@b.c", "explain": "all"}, "bad_value", "explain"),
                 ("policy", {"email": "a@b.c", "policy": "lax"}, "bad_value", "policy"),
+                ("NUL in explain", {"email": "a@b.c", "explain": "none\0x"}, "bad_value", "explain"),
+                ("NUL in policy", {"email": "a@b.c", "policy": "strict\0x"}, "bad_value", "policy"),
                 ("policy is null", {"email": "a@b.c", "policy": None}, "bad_value", "policy")):
             with self.subTest(label):
                 self.assertProblem(self.service.post("/v1/verify", body), 400, code, field)
@@ -39,8 +41,9 @@ class BadRequests(ServiceCase):
                 ("nothing", "", "email_missing", "email"),
                 ("bare ?", "?", "email_missing", "email"),
                 ("twice", "?email=a@b.c&email=d@e.f", "bad_value", "email"),
-                ("malformed %", "?email=a%4", "bad_value", None),
-                ("malformed %", "?email=%zz", "bad_value", None),
+                ("malformed %", "?email=a%4", "bad_value", "email"),
+                ("malformed %", "?email=%zz", "bad_value", "email"),
+                ("malformed % in a name", "?em%zzail=a@b.c", "bad_value", None),
                 ("not UTF-8", "?email=%ff@b.c", "bad_value", "email"),
                 ("too long", "?email=" + "a" * 1025, "email_too_long", "email"),
                 ("unknown", "?email=a@b.c&key=secret", "unknown_field", "key"),
@@ -92,6 +95,14 @@ class BadRequests(ServiceCase):
                     self.assertProblem(self.service.ask(octets), 400, "bad_json")
                 else:
                     self.assertProblem(self.service.post("/v1/verify", body), 400, "bad_json")
+
+    def test_words_that_help(self):
+        """The sentence says what to do."""
+        for body, words in ((b"", "the body is empty"), (b"[]", "must be a JSON object"), (b"7", "must be a JSON object"),
+                            (b'{"email":"a@b.c","smpt":true}', "email, smtp, imap, explain, deadline_ms, max_age_s, policy")):
+            with self.subTest(body):
+                octets = request("POST", "/v1/verify", [JSON, ("Content-Length", str(len(body)))], body)
+                self.assertIn(words, self.service.ask(octets).json["detail"])
 
     def test_bombs(self):
         self.assertProblem(self.service.post("/v1/verify", b"[" * 100000), 413, "body_too_large")
@@ -173,12 +184,15 @@ class BadRequests(ServiceCase):
                 ("text", [("Content-Type", "text/plain")]),
                 ("json-like", [("Content-Type", "application/jsonx")]),
                 ("charset", [("Content-Type", "application/json; charset=latin1")]),
+                ("two charsets", [("Content-Type", "application/json; charset=utf-8; charset=latin1")]),
+                ("no separator", [("Content-Type", "application/json charset=utf-8")]),
                 ("compressed", [JSON, ("Content-Encoding", "gzip")])):
             with self.subTest(label):
                 self.assertProblem(self.service.ask(request("POST", "/v1/verify", headers, body)),
                                    415, "unsupported_media_type")
         for kind in ("application/json; charset=utf-8", "Application/JSON;charset=UTF-8",
-                     'application/json; charset="utf-8"'):
+                     'application/json; charset="utf-8"', "application/json;", "application/json; odata=verbose",
+                     "application/json ; v=1 ; charset=utf-8"):
             with self.subTest(kind):
                 self.assertEqual(self.service.ask(
                     request("POST", "/v1/verify", [("Content-Type", kind)], body)).status, 200)

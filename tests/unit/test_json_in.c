@@ -222,9 +222,9 @@ static const struct bad_query {
     const char *field;
 } bad_queries[] = {
     {"none", "", PROBLEM_EMAIL_MISSING, "email"},
-    {"cut", "email=%", PROBLEM_BAD_VALUE, ""},
-    {"cut", "email=%4", PROBLEM_BAD_VALUE, ""},
-    {"not hex", "email=%g0", PROBLEM_BAD_VALUE, ""},
+    {"cut", "email=%", PROBLEM_BAD_VALUE, "email"},
+    {"cut", "email=%4", PROBLEM_BAD_VALUE, "email"},
+    {"not hex", "email=%g0", PROBLEM_BAD_VALUE, "email"},
     {"not UTF-8", "email=%80", PROBLEM_BAD_VALUE, "email"},
     {"NUL in a name", "em%00ail=x", PROBLEM_BAD_VALUE, ""},
     {"twice", "email=a&email=b", PROBLEM_BAD_VALUE, "email"},
