@@ -1,5 +1,7 @@
 #include "api/cli.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +167,56 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, struct 
         config_free(config);
     }
     return fine;
+}
+
+/* --- output ------------------------------------------------------------------------- */
+
+static int write_error; /* of the first write that failed */
+
+bool cli_flush(void)
+{
+    if ((fflush(stdout) != 0 || ferror(stdout)) && write_error == 0)
+        write_error = errno != 0 ? errno : EIO;
+    return write_error == 0;
+}
+
+int cli_close(int status)
+{
+    if (cli_flush())
+        return status;
+    return write_error == EPIPE
+               ? CLI_CANNOT_RUN
+               : cli_error(CLI_CANNOT_RUN, "cannot write: %s", strerror(write_error));
+}
+
+/* --- signals -------------------------------------------------------------------------- */
+
+static void on_interrupt(void *context, int number)
+{
+    struct cli_interrupt *interrupt = context;
+
+    interrupt->number = number;
+    cli_interrupt_stop(interrupt);
+    loop_stop(interrupt->loop);
+}
+
+void cli_interrupt_start(struct cli_interrupt *interrupt, struct loop *loop)
+{
+    *interrupt = (struct cli_interrupt){.loop = loop};
+    loop_signal_start(&interrupt->interrupt, loop, SIGINT, on_interrupt, interrupt);
+    loop_signal_start(&interrupt->terminate, loop, SIGTERM, on_interrupt, interrupt);
+}
+
+void cli_interrupt_stop(struct cli_interrupt *interrupt)
+{
+    loop_signal_stop(&interrupt->interrupt);
+    loop_signal_stop(&interrupt->terminate);
+}
+
+void cli_interrupt_end(const struct cli_interrupt *interrupt)
+{
+    if (interrupt->number != 0)
+        raise(interrupt->number); /* libev has put the default back */
 }
 
 /* --- surroundings ------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "probes/base/loop.h"
 #include "service/config.h"
 
 /* contract: 0 all deliverable, 1 some undeliverable, 2 usage, 3 could not run, 4 only risky or
@@ -48,12 +49,29 @@ struct cli_words {
 bool cli_parse(const struct cli_command *command, int argc, char **argv, struct config *config,
                struct cli_words *words, int *status);
 
+/* INT and TERM for a command that runs an engine: the first one ends the loop, so that sessions can
+ * still say QUIT; the second one kills. */
+struct cli_interrupt {
+    struct loop_signal interrupt, terminate;
+    struct loop *loop;
+    int number; /* 0: none came */
+};
+void cli_interrupt_start(struct cli_interrupt *interrupt, struct loop *loop);
+void cli_interrupt_stop(struct cli_interrupt *interrupt);
+/* Dies of the signal that came, if one did, so that a shell sees it. */
+void cli_interrupt_end(const struct cli_interrupt *interrupt);
+
 /* Colours: a terminal, and NO_COLOR not set. */
 bool cli_has_colours(FILE *out);
 /* Logging for a command that people watch: warnings only, unless they asked for more. */
 void cli_quiet_log(const struct config *config);
 /* As many descriptors as we may have. */
 void cli_raise_descriptors(void);
+/* Writes stdout through; false: it cannot be written any more. */
+bool cli_flush(void);
+/* The end of every command: what could not be written is CLI_CANNOT_RUN, and said, unless the
+ * reader just had enough (`| head -1`). */
+int cli_close(int status);
 /* "vrfyd: ..." on stderr; returns `status`. */
 int cli_error(int status, const char *words, ...) __attribute__((format(printf, 2, 3)));
 

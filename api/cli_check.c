@@ -43,7 +43,7 @@ struct check_run {
     /* where addresses come from */
     struct cli_words words;
     size_t next_word;
-    bool from_stdin, at_end;
+    bool from_stdin, at_end, unreadable;
     struct loop_io input;
     char *buffer;
     size_t buffered;
@@ -54,6 +54,9 @@ struct check_run {
     struct slot slots[WINDOW];
     size_t submitted, printed;
     size_t by_status[STATUS_COUNT];
+
+    bool over; /* interrupted, or nobody reads: what still comes is neither printed nor followed */
+    struct cli_interrupt interrupt;
 
     bool colours, progress, progress_shown;
     uint64_t begun_ms;
@@ -107,7 +110,10 @@ static void print_ready(struct check_run *run)
         engine_answer_free(&slot->answer);
         run->printed++;
     }
-    fflush(stdout);
+    if (!cli_flush()) {
+        run->over = true;
+        loop_stop(run->loop);
+    }
 }
 
 /* --- asking -------------------------------------------------------------------------- */
@@ -117,10 +123,13 @@ static void go_on(struct check_run *run);
 static void on_verdict(void *context, struct verify_answer *answer)
 {
     struct slot *slot = context;
+    struct check_run *run = slot->run;
 
     slot->answer = answer;
-    print_ready(slot->run);
-    go_on(slot->run);
+    if (!run->over)
+        print_ready(run);
+    if (!run->over)
+        go_on(run);
 }
 
 static void ask(struct check_run *run, const char *email, size_t length)
@@ -210,6 +219,8 @@ static void on_input(void *context, bool readable, bool writable)
     (void)writable;
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return;
+    if (length < 0)
+        run->unreadable = !cli_error(false, "cannot read stdin: %s", strerror(errno));
     if (length <= 0)
         run->at_end = true;
     else
@@ -277,6 +288,8 @@ static void open_input(struct check_run *run)
 
 static int exit_status(const struct check_run *run)
 {
+    if (run->unreadable)
+        return CLI_CANNOT_RUN;
     if (run->by_status[STATUS_UNDELIVERABLE] > 0)
         return CLI_UNDELIVERABLE;
     if (run->by_status[STATUS_RISKY] + run->by_status[STATUS_UNKNOWN] > 0)
@@ -297,17 +310,22 @@ static int check_all(struct check_run *run)
         loop_free(&run->loop);
         return cli_error(CLI_CANNOT_RUN, "%s", error);
     }
+    cli_interrupt_start(&run->interrupt, run->loop);
     open_input(run);
     go_on(run);
     loop_run(run->loop);
+    run->over = true;
     clear_progress(run);
     loop_timer_stop(&run->tick);
     loop_io_stop(&run->input);
     engine_stop(&run->engine);
+    loop_run_once(run->loop); /* answers to what was cut */
+    for (size_t i = 0; i < WINDOW; i++)
+        engine_answer_free(&run->slots[i].answer);
+    cli_interrupt_stop(&run->interrupt);
     loop_free(&run->loop);
     free(run->buffer);
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return cli_error(CLI_CANNOT_RUN, "cannot write: %s", strerror(errno));
+    cli_interrupt_end(&run->interrupt);
     return exit_status(run);
 }
 

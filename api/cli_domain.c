@@ -18,6 +18,7 @@ struct domain_run {
     uint32_t deadline_ms;
     struct loop *loop;
     struct engine *engine;
+    struct cli_interrupt interrupt;
 };
 
 static void ask_next(struct domain_run *run);
@@ -27,15 +28,21 @@ static void on_posture(void *context, struct verify_answer *answer)
     struct domain_run *run = context;
     const char *name = run->words.items[run->next++];
 
+    if (run->interrupt.number != 0) {
+        engine_answer_free(&answer);
+        return;
+    }
     if (answer->document == NULL)
         run->failed = cli_error(true, "\"%.120s\" is no domain that could have mail", name);
     else if (run->json)
         printf("%s\n", answer->document);
     else
         render_domain(stdout, name, answer->document, cli_has_colours(stdout));
-    fflush(stdout);
     engine_answer_free(&answer);
-    ask_next(run);
+    if (cli_flush())
+        ask_next(run);
+    else
+        loop_stop(run->loop);
 }
 
 static void ask_next(struct domain_run *run)
@@ -68,10 +75,14 @@ static int show_all(struct domain_run *run)
         loop_free(&run->loop);
         return cli_error(CLI_CANNOT_RUN, "%s", error);
     }
+    cli_interrupt_start(&run->interrupt, run->loop);
     ask_next(run);
     loop_run(run->loop);
     engine_stop(&run->engine);
+    loop_run_once(run->loop); /* the answer to what was cut */
+    cli_interrupt_stop(&run->interrupt);
     loop_free(&run->loop);
+    cli_interrupt_end(&run->interrupt);
     return run->failed ? CLI_USAGE : CLI_OK;
 }
 

@@ -55,8 +55,6 @@ static int replay_all(const struct cli_words *words, const struct replay_options
         fine &= replay_file(words->items[i], options, &counts);
     print_counts(&counts, options->json);
     operator_unload();
-    if (fflush(stdout) != 0)
-        return cli_error(CLI_CANNOT_RUN, "cannot write: %s", strerror(errno));
     if (!fine || counts.unreadable > 0)
         return CLI_CANNOT_RUN;
     return counts.changed > 0 ? CLI_FAILED : CLI_OK;

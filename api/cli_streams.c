@@ -1,5 +1,7 @@
 /* vrfyd classify, syntax, version: no network, no engine. */
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/cli.h"
 #include "probes/address/insight.h"
@@ -24,10 +26,20 @@ static bool parse_alone(const struct cli_command *command, int argc, char **argv
     return false;
 }
 
+/* What could not be written is said at the end of the program. */
+static int cannot_go_on(void)
+{
+    int why = errno;
+
+    if (!cli_flush())
+        return CLI_CANNOT_RUN;
+    return cli_error(CLI_CANNOT_RUN, "cannot read stdin: %s", strerror(why));
+}
+
 int cli_classify(int argc, char **argv)
 {
     static const struct cli_command command = {
-        "classify", "",
+        "classify", "[SETTINGS]",
         "Reads SMTP replies as NDJSON on stdin, {\"code\", \"enhanced\"?, \"text\", \"stage\"?},\n"
         "and writes what each means, {\"class\", \"rule\"}, a line for a line.",
         NULL};
@@ -36,7 +48,7 @@ int cli_classify(int argc, char **argv)
 
     if (!parse_alone(&command, argc, argv, &config, &status))
         return status;
-    status = classify_stream(stdin, stdout) == 0 ? CLI_OK : CLI_CANNOT_RUN;
+    status = classify_stream(stdin, stdout) == 0 ? CLI_OK : cannot_go_on();
     config_free(&config);
     return status;
 }
@@ -57,7 +69,7 @@ int cli_syntax(int argc, char **argv)
     if (!parse_alone(&command, argc, argv, &config, &status))
         return status;
     options.allow_special_names = config.allow_special_names;
-    status = syntax_stream(stdin, stdout, &options) == 0 ? CLI_OK : CLI_CANNOT_RUN;
+    status = syntax_stream(stdin, stdout, &options) == 0 ? CLI_OK : cannot_go_on();
     config_free(&config);
     return status;
 }

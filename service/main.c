@@ -105,6 +105,6 @@ int main(int argc, char **argv)
         name = "version";
     for (size_t i = 0; i < ARRAY_LENGTH(subcommands); i++)
         if (strcmp(subcommands[i].name, name) == 0)
-            return subcommands[i].run(argc - 2, argv + 2);
+            return cli_close(subcommands[i].run(argc - 2, argv + 2));
     return unknown_command(name);
 }

@@ -5,7 +5,9 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
+import time
 import unittest
 
 from harness import FAKE_SERVER, PATIENCE, VRFYD, Service
@@ -42,6 +44,18 @@ def on_terminal(program, *words, env=None):
         process.wait(PATIENCE)
     os.close(ours)
     return shown.decode("utf-8", "replace")
+
+
+def catches(pid, number):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return int(re.search(r"SigCgt:\s*(\w+)", status.read()).group(1), 16) >> (number - 1) & 1
+
+
+def wait_until(what):
+    for _ in range(PATIENCE * 50):
+        if what():
+            return
+        time.sleep(0.02)
 
 
 class Check(unittest.TestCase):
@@ -119,15 +133,44 @@ class Check(unittest.TestCase):
             self.assertEqual(len([line for line in shown.splitlines() if line.startswith("+ ")]), 1)
 
     def test_closed_output(self):
-        with subprocess.Popen([FAKE_SERVER, "check", "--json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE) as process:
-            process.stdout.close()
-            try:
-                process.stdin.write(b"a@x.org\n" * 1000)
-                process.stdin.close()
-            except BrokenPipeError:
-                pass
-            self.assertNotEqual(process.wait(PATIENCE), 0)
+        """A reader that had enough (`| head -1`) ends the asking at once, and hears no complaint."""
+        for words in (["--json"], []):
+            with subprocess.Popen([FAKE_SERVER, "check", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE) as process:
+                process.stdout.close()
+                process.stdin.write(b"a@x.org\n")
+                process.stdin.flush()  # and never an end of the list
+                self.assertNotEqual(process.wait(PATIENCE), 0)
+                self.assertEqual(process.stderr.read(), b"")
+                try:
+                    process.stdin.close()
+                except BrokenPipeError:
+                    pass
+
+    def test_interrupted(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for stdin, printed in ((b"a@x.org\nhang@x.org\n", 1), (b"a@x.org\n", 1), (b"", 0)):
+                with self.subTest(f"{number} {stdin}"), subprocess.Popen(
+                        [FAKE_SERVER, "check", "--json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
+                ) as process:
+                    process.stdin.write(stdin)
+                    process.stdin.flush()
+                    for _ in range(printed):
+                        self.assertIn(b"a@x.org", process.stdout.readline())
+                    wait_until(lambda p=process, n=number: catches(p.pid, n))
+                    process.send_signal(number)
+                    self.assertEqual(process.wait(PATIENCE), -number)
+                    self.assertEqual((process.stdout.read(), process.stderr.read()), (b"", b""))
+
+    def test_unreadable_input(self):
+        directory = os.open("/", os.O_RDONLY)
+        try:
+            result = subprocess.run([FAKE_SERVER, "check"], stdin=directory, capture_output=True, timeout=PATIENCE)
+        finally:
+            os.close(directory)
+        self.assertEqual((result.returncode, result.stdout), (3, b""))
+        self.assertIn(b"cannot read stdin", result.stderr)
 
 
 class Domain(unittest.TestCase):
@@ -199,6 +242,16 @@ class Program(unittest.TestCase):
         code, _, err = run(VRFYD, "check", "--ca-file=/nowhere", "a@x.org")
         self.assertEqual(code, 3)
         self.assertIn("ca_file", err)
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full here")
+    def test_full_disk(self):
+        for words in (["help"], ["version"], ["settings"], ["check", "--help"], ["syntax"], ["classify"], ["replay"],
+                      ["check", "--no-smtp", "nobody"], ["check", "--json", "nobody"]):
+            with self.subTest(words), open("/dev/full", "wb") as full:
+                result = subprocess.run([VRFYD, *words], input=b"x\n", stdout=full, stderr=subprocess.PIPE,
+                                        timeout=PATIENCE)
+                self.assertEqual(result.returncode, 3)
+                self.assertEqual(result.stderr, b"vrfyd: cannot write: No space left on device\n")
 
     def test_health(self):
         service = Service()
