@@ -10,7 +10,7 @@
 #include "probes/base/mem.h"
 #include "probes/base/text.h"
 
-enum { LINE_MAX_OCTETS = 8192, VALUE_MAX = 1024, HASH_HEX = 12 };
+enum { LINE_MAX_OCTETS = 8192, VALUE_MAX = 3072, HASH_HEX = 12 };
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
