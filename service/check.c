@@ -286,7 +286,9 @@ static void start_smtp(struct check *check)
     struct recipient_memory *memory = recipient_find(check->checks, wire, check->fresh_after_ms);
     if (memory != NULL && check->try_count > 0 && memory->at_ms <= check->ended_ms)
         memory = NULL; /* that is what is to be asked again */
-    if (memory != NULL && !(check->transcript && memory->evidence->transcript == NULL)) {
+    bool will_do = memory != NULL &&
+                   (memory->held || !check->transcript || memory->evidence->transcript != NULL);
+    if (will_do) {
         use_memory(check, memory);
         return;
     }

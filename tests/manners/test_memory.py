@@ -99,7 +99,10 @@ class Memory(LabCase):
         self.assertGreater(first["retry_after_s"], 0)
         with self.cost() as cost:
             second = self.client.verify(email, max_age_s=0)
+            third = self.client.verify(email, max_age_s=0, explain="transcript")
         self.assertVerdict(second, "unknown", reason)
+        self.assertVerdict(third, "unknown", reason)
+        self.assertEqual(third["transcript"], [])
         self.assertCost(cost, connections=0)
         self.assertGreater(second["retry_after_s"], 0)
         self.assertLessEqual(second["retry_after_s"], first["retry_after_s"])
