@@ -336,6 +336,7 @@ void render_domain(FILE *out, const char *name, const char *document, bool colou
     text_clean(text, sizeof(text), name, strlen(name));
     coloured(&page, BOLD, text);
     fputc('\n', out);
+    render_error(&page, at(domain, "error"));
     if (strcmp(clean(at(domain, "dns"), text), "found") != 0)
         line(&page, "mail", at(domain, "dns"));
     render_posture(&page, domain);

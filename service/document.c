@@ -102,15 +102,28 @@ static void json_reply(struct text *out, const char *key, const struct smtp_repl
     json_close(out, '}');
 }
 
-/* Lines of `text` as array items. */
-static void json_words(struct text *out, const char *key, const char *text, const char *separators)
+/* Words of `text` as array items. */
+static void json_words(struct text *out, const char *key, const char *text)
 {
+    static const char separators[] = " ";
+
     json_open(out, key, '[');
     for (text += strspn(text, separators); *text != '\0'; text += strspn(text, separators)) {
         size_t length = strcspn(text, separators);
 
         json_string_n(out, NULL, text, length);
         text += length;
+    }
+    json_close(out, ']');
+}
+
+/* The keywords; their parameters (SIZE 1000, AUTH PLAIN) stand in the transcript. */
+static void json_extensions(struct text *out, const char *lines)
+{
+    json_open(out, "extensions", '[');
+    for (lines += strspn(lines, "\n"); *lines != '\0'; lines += strspn(lines, "\n")) {
+        json_string_n(out, NULL, lines, strcspn(lines, " \n"));
+        lines += strcspn(lines, "\n");
     }
     json_close(out, ']');
 }
@@ -163,7 +176,7 @@ static void json_smtp(struct text *out, const struct smtp_evidence *smtp)
     json_string(out, "banner", server != NULL ? server->banner : NULL);
     json_string(out, "software", server != NULL ? server->software : NULL);
     if (server != NULL && server->extensions != NULL)
-        json_words(out, "extensions", server->extensions, "\n");
+        json_extensions(out, server->extensions);
     else
         json_null(out, "extensions");
     if (server != NULL)
@@ -227,7 +240,7 @@ static void json_endpoint(struct text *out, const struct imap_endpoint *endpoint
     json_string(out, "greeting", endpoint->greeting);
     json_string(out, "software", endpoint->software);
     if (endpoint->capabilities != NULL)
-        json_words(out, "capabilities", endpoint->capabilities, " ");
+        json_words(out, "capabilities", endpoint->capabilities);
     else
         json_null(out, "capabilities");
     /* Before login a server shows less than it has: not seen is not known. */
@@ -305,6 +318,20 @@ static void json_flags(struct text *out, const struct document *document)
     json_close(out, '}');
 }
 
+/* `offset`: where the part that the caller gave begins in what was parsed. */
+static void json_address_error(struct text *out, const struct address *address, size_t offset)
+{
+    if (address->code == ADDRESS_OK) {
+        json_null(out, "error");
+        return;
+    }
+    json_open(out, "error", '{');
+    json_string(out, "code", address_code_name(address->code));
+    json_integer(out, "position",
+                 address->position > offset ? (int64_t)(address->position - offset) : 0);
+    json_close(out, '}');
+}
+
 static void json_address(struct text *out, const struct document *document)
 {
     const struct address *address = document->address;
@@ -316,14 +343,7 @@ static void json_address(struct text *out, const struct document *document)
     json_string(out, "domain_ascii", address->valid ? address->domain_ascii : NULL);
     json_string(out, "tag", insight->tag[0] != '\0' ? insight->tag : NULL);
     json_string(out, "dedupe_key", insight->dedupe_key[0] != '\0' ? insight->dedupe_key : NULL);
-    if (address->code == ADDRESS_OK) {
-        json_null(out, "error");
-    } else {
-        json_open(out, "error", '{');
-        json_string(out, "code", address_code_name(address->code));
-        json_integer(out, "position", address->position);
-        json_close(out, '}');
-    }
+    json_address_error(out, address, 0);
     json_close(out, '}');
 }
 
@@ -487,6 +507,7 @@ char *document_domain(const struct document *document, size_t *length)
     json_open(&out, NULL, '{');
     json_string(&out, "domain", document->address->domain);
     json_string(&out, "domain_ascii", document->address->domain_ascii);
+    json_address_error(&out, document->address, strcspn(document->email, "@") + 1);
     json_bool(&out, "complete", document->complete);
     domain_members(&out, document);
     json_flag(&out, "disposable", true, document->insight->disposable);

@@ -49,6 +49,7 @@ class Answers(LabCase):
         smtp = verdict["smtp"]
         self.assertEqual(smtp["host"], "mx1.plain.test")
         self.assertIn("PIPELINING", smtp["extensions"])
+        self.assertIn("SIZE", smtp["extensions"], "keywords only")
         self.assertEqual((smtp["recipient"]["code"], smtp["recipient"]["reply_class"]), (250, "accepted"))
         self.assertEqual((smtp["decoy"]["code"], smtp["decoy"]["reply_class"]), (550, "mailbox_not_found"))
         self.assertEqual(verdict["domain"]["mx"][0]["host"], "mx1.plain.test")
@@ -103,6 +104,17 @@ class Answers(LabCase):
             for email in ("", "no at sign", "a@b@c.test", ".a@plain.test", "a@localhost", "a@[192.0.2.1]"):
                 self.client.verify(email, imap=True)
         self.assertCost(cost, connections=0, imap_connections=0, dns=0)
+
+    def test_domains_that_are_not_asked(self):
+        with self.cost() as cost:
+            for name, code, position in (("localhost", "reserved_domain", 0), ("mail.localhost", "reserved_domain", 0),
+                                         ("nodot", "no_tld", 0), ("192.0.2.1", "numeric_tld", 8)):
+                with self.subTest(name):
+                    posture = self.client.call("GET", f"/v1/domains/{name}").json
+                    self.assertEqual((posture["error"], posture["complete"], posture["mx"]),
+                                     ({"code": code, "position": position}, True, None))
+        self.assertCost(cost, connections=0, imap_connections=0, dns=0)
+        self.assertIsNone(self.client.call("GET", "/v1/domains/nowhere.test").json["error"])
 
     # --- policies ------------------------------------------------------------------------------
 
