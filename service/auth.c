@@ -224,9 +224,12 @@ bool auth_is_off(const struct auth *auth) { return auth->off; }
 static enum auth_answer check_key(const struct auth *auth, const char *key)
 {
     unsigned char digest[DIGEST_SIZE];
+    size_t length = strlen(key);
     bool known = false;
 
-    digest_sha256(key, strlen(key), digest);
+    while (length > 0 && strchr(" \t", key[length - 1]) != NULL) /* RFC 9110 section 5.5 */
+        length--;
+    digest_sha256(key, length, digest);
     for (size_t i = 0; i < auth->count; i++) /* all of them: the time taken says nothing */
         known |= digest_equal(digest, auth->keys[i]);
     return known ? AUTH_ALLOWED : AUTH_KEY_INVALID;

@@ -17,7 +17,9 @@ class Keys(ServiceCase):
     def test_good_keys(self):
         for label, header in (("bearer", ("Authorization", f"Bearer {KEY_A}")), ("second", ("X-API-Key", KEY_B)),
                               ("scheme in small letters", ("authorization", f"bearer {KEY_B}")),
-                              ("two blanks", ("Authorization", f"Bearer  {KEY_B}"))):
+                              ("two blanks", ("Authorization", f"Bearer  {KEY_B}")),
+                              ("blanks behind", ("X-API-Key", f"{KEY_A} \t")),
+                              ("blank behind", ("Authorization", f"Bearer {KEY_B} "))):
             with self.subTest(label):
                 self.assertEqual(self.service.get("/v1/policies", header).status, 200)
                 self.assertEqual(self.service.post("/v1/verify", {"email": "a@b.c"}, header).status, 200)
