@@ -12,6 +12,7 @@ enum {
     CONNECTIONS_SPARE = 32,        /* above connections_max: there to be told 503 */
     SURPLUS_MS = 2000,             /* for those to ask: silent ones must not use up the spare */
     KEEP_ALIVE_MS = 60000,         /* between two requests */
+    HALF_CLOSED_MS = 20,           /* the same, where no further one can come */
     ANSWER_MS = 60000,             /* to take an answer */
     DISCARD_MAX = 4 * 1024 * 1024, /* of a body nobody wants, so that the client reads the answer */
     RUNS_PER_TURN = 8,

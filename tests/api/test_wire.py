@@ -147,6 +147,18 @@ class Tricks(ServiceCase):
             self.assertEqual(wire.response().status, 431)
         self.assertUnharmed()
 
+    def test_half_closed_connections_end(self):
+        """An end of input that came with the request is seen; what was pipelined before it is answered."""
+        for count in (1, 3):
+            for octets in (request("GET", "/healthz"), request("GET", "/nowhere")):
+                for _ in range(10):
+                    with self.subTest(octets[:20]), self.service.wire() as wire:
+                        wire.send(octets * count)
+                        wire.socket.shutdown(1)
+                        for _ in range(count):
+                            self.assertIn(wire.response().status, (200, 404))
+                        self.assertTrue(wire.at_end())
+
     def test_noise(self):
         for label, octets in (("TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x55" * 200 + b"\r\n\r\n"),
                               ("SMTP", b"EHLO x\r\nMAIL FROM:<a@b>\r\n\r\n"), ("zeros", b"\0" * 5000 + b"\r\n\r\n"),
