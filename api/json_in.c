@@ -160,6 +160,20 @@ bool json_shape_fits(const char *body, size_t length, struct problem *problem)
     return true;
 }
 
+/* What the parser says, and of a member that came twice the name, which it quotes. */
+static void bad_json(json_error_t *error, struct problem *problem)
+{
+    const char *name = strchr(error->text, '"');
+    size_t length = name != NULL ? strcspn(name + 1, "\"") : 0;
+    char field[PROBLEM_FIELD_SIZE] = "";
+
+    if (json_error_code(error) == json_error_duplicate_key && name != NULL &&
+        length < sizeof(field))
+        memcpy(field, name + 1, length);
+    problem_set(problem, PROBLEM_BAD_JSON, field, "line %d, column %d: %s", error->line,
+                error->column, error->text);
+}
+
 /* The object in the body, NULL with the problem set. */
 static json_t *parse_object(const char *body, size_t length, struct problem *problem)
 {
@@ -175,8 +189,7 @@ static json_t *parse_object(const char *body, size_t length, struct problem *pro
     root =
         json_loadb(body, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
     if (root == NULL) {
-        problem_set(problem, PROBLEM_BAD_JSON, "", "line %d, column %d: %s", error.line,
-                    error.column, error.text);
+        bad_json(&error, problem);
     } else if (!json_is_object(root)) {
         problem_set(problem, PROBLEM_BAD_JSON, "", "the body must be a JSON object");
         json_decref(root);

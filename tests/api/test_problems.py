@@ -104,6 +104,11 @@ class BadRequests(ServiceCase):
                 octets = request("POST", "/v1/verify", [JSON, ("Content-Length", str(len(body)))], body)
                 self.assertIn(words, self.service.ask(octets).json["detail"])
 
+    def test_a_field_that_comes_twice_is_named(self):
+        for body, field in ((b'{"email":"a@b.c","smtp":true,"smtp":true}', "smtp"),
+                            (b'{"email":"a@b.c","a\\"b":1,"a\\"b":2}', "a\\")):
+            self.assertProblem(self.service.post("/v1/verify", body), 400, "bad_json", field)
+
     def test_bombs(self):
         self.assertProblem(self.service.post("/v1/verify", b"[" * 100000), 413, "body_too_large")
         self.assertProblem(self.service.post("/v1/verify/batch", b"[" * 100000), 400, "bad_json")
