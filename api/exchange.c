@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "api/forwarded.h"
 #include "api/routes.h"
@@ -38,7 +37,7 @@ static void suspend(struct exchange *exchange)
 {
     exchange->suspended = true;
     MHD_suspend_connection(exchange->mhd);
-    client_watch(exchange->client);
+    client_suspended(exchange->client);
 }
 
 static void resume(struct exchange *exchange)
@@ -46,7 +45,6 @@ static void resume(struct exchange *exchange)
     if (!exchange->suspended)
         return;
     exchange->suspended = false;
-    client_unwatch(exchange->client);
     MHD_resume_connection(exchange->mhd);
     server_kick(exchange->server);
 }
@@ -389,15 +387,6 @@ static void log_exchange(const struct exchange *exchange)
     log_event(quiet ? LOG_DEBUG : LOG_INFO, "request", fields);
 }
 
-/* The library takes a short read for the last there is, and so misses an end that came with the
- * request. What it has already read, pipelined requests, begins within the short wait. */
-static bool half_closed(const struct client *client)
-{
-    char octet;
-
-    return recv(client->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
-}
-
 void exchange_end(struct exchange *exchange)
 {
     struct client *client = exchange->client;
@@ -408,7 +397,7 @@ void exchange_end(struct exchange *exchange)
         MHD_destroy_response(exchange->response);
     client->exchange = NULL;
     exchange->server->busy -= exchange->admitted;
-    client_enter(client, CLIENT_IDLE, half_closed(client) ? HALF_CLOSED_MS : KEEP_ALIVE_MS);
+    client_enter(client, CLIENT_IDLE, KEEP_ALIVE_MS);
     free(exchange->body);
     free(exchange->target);
     free(exchange);

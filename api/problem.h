@@ -10,7 +10,7 @@
     X(PROBLEM_EMAIL_TOO_LONG, "email_too_long", 400, "The address is too long")                    \
     X(PROBLEM_UNKNOWN_FIELD, "unknown_field", 400, "Unknown field")                                \
     X(PROBLEM_BAD_VALUE, "bad_value", 400, "A value does not fit")                                 \
-    X(PROBLEM_BAD_JSON, "bad_json", 400, "The body is no usable JSON")                              \
+    X(PROBLEM_BAD_JSON, "bad_json", 400, "The body is no usable JSON")                             \
     X(PROBLEM_KEY_REQUIRED, "key_required", 401, "A key is required")                              \
     X(PROBLEM_KEY_INVALID, "key_invalid", 401, "The key is not valid")                             \
     X(PROBLEM_ORIGIN_REFUSED, "origin_refused", 403, "Refused from there")                         \

@@ -12,7 +12,7 @@ enum {
     CONNECTIONS_SPARE = 32,        /* above connections_max: there to be told 503 */
     SURPLUS_MS = 2000,             /* for those to ask: silent ones must not use up the spare */
     KEEP_ALIVE_MS = 60000,         /* between two requests */
-    HALF_CLOSED_MS = 20,           /* the same, where no further one can come */
+    HUNG_UP_MS = 20,               /* for what has arrived, where no more can come */
     ANSWER_MS = 60000,             /* to take an answer */
     DISCARD_MAX = 4 * 1024 * 1024, /* of a body nobody wants, so that the client reads the answer */
     RUNS_PER_TURN = 8,
@@ -33,6 +33,7 @@ struct client {
     int fd;
     enum client_phase phase;
     bool surplus; /* beyond connections_max: every request is answered 503 */
+    bool hung_up; /* the client sends no more */
     struct loop_timer timer;
     struct exchange *exchange; /* the one under way */
     struct client *next, **link;
@@ -53,7 +54,7 @@ struct server {
     struct loop_timer timer; /* the library's own wish */
     struct loop_mail kick;
     bool kicked;
-    int hangup_fd; /* epoll: suspended connections, for their end only */
+    int hangup_fd; /* epoll: connections, for the end of their input only */
     struct loop_io hangup_io;
     uint16_t port;
     size_t client_count, busy; /* busy: requests for work, from admission to the end */
@@ -63,9 +64,8 @@ struct server {
 /* Let the library run soon: something was resumed, shut or queued. */
 void server_kick(struct server *server);
 void client_enter(struct client *client, enum client_phase phase, uint32_t wait_ms);
-/* While the library does not look at a connection we do, for its end only. */
-void client_watch(struct client *client);
-void client_unwatch(struct client *client);
+/* A suspended request waits for us; if its client has gone, for nothing. */
+void client_suspended(struct client *client);
 
 /* exchange.c: the library's callbacks */
 void *exchange_begin(struct server *server, struct client *client, const char *target);
