@@ -358,11 +358,12 @@ void checks_job_returned(struct checks *checks, struct job *job)
 {
     struct check *check = job->check;
 
-    (void)checks;
     check->job = NULL;
     smtp_evidence_drop(&check->evidence);
     check->evidence = job->evidence;
     job->evidence = NULL;
+    if (check->evidence->transcript != NULL)
+        transcript_remember(checks, check->evidence);
     check->stop = job->stop;
     check->stop_retry_ms = job->stop_retry_ms;
     check->checked_at_s = clock_wall_s();

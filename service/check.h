@@ -8,6 +8,8 @@
 #include "service/document.h"
 #include "service/shard.h"
 
+enum { TRANSCRIPTS_KEPT = 1000 };
+
 enum check_state {
     CHECK_DNS,   /* where does the domain's mail go? */
     CHECK_SMTP,  /* the job is out at a lane */
@@ -63,6 +65,8 @@ struct checks {
     struct check *at_work, *retrying, *remembered;
     size_t retrying_count, remembered_count;
     struct recipient_memory *recipients;
+    struct smtp_evidence *transcripts[TRANSCRIPTS_KEPT]; /* references; a ring */
+    size_t transcript_count;                             /* ever: the next one's place */
     struct imap_memory *imap;
     struct imap_memory *imap_queue; /* surveys that wait for a place */
     unsigned imap_running;
@@ -112,6 +116,8 @@ struct recipient_memory *recipient_find(struct checks *checks, const char *wire,
 void recipient_recall(struct check *check, const struct recipient_memory *memory);
 void recipient_remember(struct checks *checks, const char *wire, struct smtp_evidence *evidence,
                         uint32_t lifetime_s, bool held);
+/* Evidence with a transcript: that of an older one is let go, as each may have 64 KiB. */
+void transcript_remember(struct checks *checks, struct smtp_evidence *evidence);
 void recipients_free(struct checks *checks);
 
 /* imap_memory.c: one survey per domain and lifetime */

@@ -61,8 +61,23 @@ void recipient_remember(struct checks *checks, const char *wire, struct smtp_evi
     HASH_ADD_STR(checks->recipients, wire, memory);
 }
 
+void transcript_remember(struct checks *checks, struct smtp_evidence *evidence)
+{
+    struct smtp_evidence **place =
+        &checks->transcripts[checks->transcript_count++ % TRANSCRIPTS_KEPT];
+
+    if (*place != NULL) {
+        free((*place)->transcript);
+        (*place)->transcript = NULL;
+        smtp_evidence_drop(place);
+    }
+    *place = smtp_evidence_keep(evidence);
+}
+
 void recipients_free(struct checks *checks)
 {
+    for (size_t i = 0; i < TRANSCRIPTS_KEPT; i++)
+        smtp_evidence_drop(&checks->transcripts[i]);
     while (checks->recipients != NULL)
         forget(checks, checks->recipients);
 }
