@@ -6,7 +6,8 @@
  * in the document. */
 static const char *const document_mx_states[] = {"ok", "bad_name", "no_address", "private_address",
                                                  "unknown"};
-static const char *const document_decoys[] = {"not_run", "accepted", "rejected", "undecided"};
+static const char *const document_decoys[] = {"not_run", "accepted", "rejected", "undecided",
+                                              "throttled"};
 static const char *const document_controls[] = {NULL, "clear", "refused_alike", "undecided"};
 static const char *const document_stops[] = {
     NULL, "suppressed", "smtp_skipped", "egress_blocked", "deferred", "internal"};

@@ -23,6 +23,7 @@ enum {
     DECOY_ACCEPTED_MS = 24 * 3600 * 1000,
     DECOY_REJECTED_MS = 7 * 24 * 3600 * 1000,
     DECOY_UNDECIDED_MS = 3 * 3600 * 1000,
+    DECOY_THROTTLED_MS = 3600 * 1000,
     CONTROL_MS = 24 * 3600 * 1000,
 
     OPAQUE_DOMAINS_MIN =
@@ -74,6 +75,7 @@ static bool decoy_known(const struct lane_session *session, const struct domain_
                         const struct job *job)
 {
     return domain->decoy != DECOY_NOT_RUN && domain->decoy_until_ms > session_now_ms(session) &&
+           !(domain->decoy == DECOY_REJECTED && lane_may_lie(session)) &&
            (domain->decoy_at_ms >= job->fresh_after_ms || domain->decoy_at_ms >= job->asked_ms);
 }
 
@@ -242,6 +244,7 @@ static uint64_t decoy_lifetime_ms(const struct config *config, enum decoy_outcom
         [DECOY_ACCEPTED] = DECOY_ACCEPTED_MS,
         [DECOY_REJECTED] = DECOY_REJECTED_MS,
         [DECOY_UNDECIDED] = DECOY_UNDECIDED_MS,
+        [DECOY_THROTTLED] = DECOY_THROTTLED_MS,
     };
 
     if (outcome != DECOY_UNDECIDED || (reply != NULL && reply->code >= 500))
@@ -273,6 +276,7 @@ void lane_settle_decoy(struct lane_session *session, struct job *job, enum decoy
     struct domain_memory *domain = session_domain(session, job);
     struct job *waiting;
 
+    outcome = lane_weigh_decoy(session, domain, outcome);
     learn_truth(session->host->lane, domain->decoy, outcome);
     remember_decoy(domain, outcome, reply, session_now_ms(session),
                    decoy_lifetime_ms(session_config(session), outcome, reply));
@@ -344,7 +348,7 @@ void lane_on_answer(void *context, const struct smtp_answer *answer)
     if (answer->reply.code >= 400)
         session->rejects++; /* whoever was asked about: servers count them all */
     if (answer->reply.code >= 500 && answer->stage == SMTP_STAGE_RCPT)
-        hourly_count(&session->host->refused, session_now_ms(session));
+        lane_count_refused(session);
     if (session->job->phase != JOB_ASK_RECIPIENT && answer->reply.class == REPLY_PROBE_BLOCKED &&
         lane_has_ways(session->host))
         lane_heard(session, true);

@@ -39,6 +39,7 @@ struct lane_host {
     route_set routes;             /* ways out that it may be asked by */
     uint64_t route_key;           /* hosts with the same key see us come by the same way */
     struct hourly refused;        /* recipients, whoever was asked about */
+    uint32_t refused_proven;      /* how many when it last told a decoy apart */
     uint64_t asked_ms;            /* when it was last asked about a recipient */
     uint64_t answered_ms;         /* when it last answered about a recipient */
     uint64_t troubled_ms;         /* when a session last came to nothing */
@@ -197,6 +198,14 @@ void lane_settle_control(struct lane_session *session, struct job *job,
 void lane_keep_transcript(struct lane_session *session, struct job *job);
 void lane_go_home(struct lane_session *session, struct job *job);
 void lane_finish_current(struct lane_session *session);
+
+/* lane_harvest.c */
+void lane_count_refused(struct lane_session *session);
+/* Has the host refused so many that it may accept everybody now? Another decoy tells. */
+bool lane_may_lie(const struct lane_session *session);
+/* What a decoy's outcome means at this host: DECOY_THROTTLED where it used to refuse. */
+enum decoy_outcome lane_weigh_decoy(struct lane_session *session,
+                                    const struct domain_memory *domain, enum decoy_outcome outcome);
 
 /* lane_learn.c */
 void lane_learn(struct lane_session *session, const struct smtp_session_end *end); /* -> trouble */

@@ -66,13 +66,16 @@ static struct smtp_attempt *attempt_with_words(struct smtp_evidence *smtp)
     return NULL;
 }
 
-/* An undecided decoy may have been refused before RCPT: only other words make it another outcome.
- */
+/* An undecided decoy may have been refused before RCPT, a throttled one was accepted after others
+ * were refused: only other words make it another outcome. */
 static void decide_decoy(struct smtp_evidence *smtp, enum reply_class before)
 {
     enum reply_class now = smtp->decoy.class;
 
-    if (smtp->decoy_outcome != DECOY_UNDECIDED || now != before)
+    bool by_words =
+        smtp->decoy_outcome != DECOY_UNDECIDED && smtp->decoy_outcome != DECOY_THROTTLED;
+
+    if (by_words || now != before)
         smtp->decoy_outcome = verdict_decoy_outcome(now, SMTP_STAGE_RCPT);
 }
 

@@ -463,6 +463,12 @@ static bool rejected_unclear(const struct verdict_input *in, struct outcome *out
     return at_rcpt(in) && !accepted(in);
 }
 
+static bool throttled(const struct verdict_input *in, struct outcome *out)
+{
+    (void)out;
+    return accepted(in) && in->smtp->decoy_outcome == DECOY_THROTTLED;
+}
+
 static bool opaque(const struct verdict_input *in, struct outcome *out)
 {
     (void)out;
@@ -547,8 +553,7 @@ static const struct row {
     {"R22", greylisted, REASON_GREYLISTED, 0},
     {"R23", temporary, REASON_TEMPORARY_FAILURE, 0},
     {"R23b", rejected_unclear, REASON_REJECTED_UNCLEAR, 0},
-    /* R29, accepted by a host that has stopped refusing: lane_refused_per_hour is there so that it
-     * never comes to that */
+    {"R29", throttled, REASON_PROBE_BLOCKED, 0},
     {"R24", opaque, REASON_PROVIDER_OPAQUE, 0.50},
     {"R25", catch_all, REASON_CATCH_ALL, 0.50},
     {"R26", discriminated, REASON_MAILBOX_ACCEPTED, 0.97},

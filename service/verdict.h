@@ -111,9 +111,10 @@ struct smtp_attempt {
 /* Did the domain accept somebody who cannot exist? */
 enum decoy_outcome {
     DECOY_NOT_RUN,
-    DECOY_ACCEPTED, /* accepts just anyone */
-    DECOY_REJECTED, /* discriminates */
-    DECOY_UNDECIDED /* 4xx, dropped, refused for another reason */
+    DECOY_ACCEPTED,  /* accepts just anyone */
+    DECOY_REJECTED,  /* discriminates */
+    DECOY_UNDECIDED, /* 4xx, dropped, refused for another reason */
+    DECOY_THROTTLED  /* accepted, by a host that had refused too many of ours: it tells no more */
 };
 
 /* postmaster@domain, asked when a plain 550 says nothing (RFC 5321 section 4.5.1) */

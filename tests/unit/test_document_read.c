@@ -82,6 +82,7 @@ static struct smtp_evidence *evidence_of(const struct verdict_case *row)
         [DECOY_ACCEPTED] = REPLY_ACCEPTED,
         [DECOY_REJECTED] = REPLY_MAILBOX_NOT_FOUND,
         [DECOY_UNDECIDED] = REPLY_TEMPORARY_FAILURE,
+        [DECOY_THROTTLED] = REPLY_ACCEPTED,
     };
 
     smtp->attempt_count = (uint8_t)row->attempts;
@@ -106,9 +107,9 @@ static struct smtp_evidence *evidence_of(const struct verdict_case *row)
     memcpy(smtp->recipient.enhanced, row->enhanced, sizeof(row->enhanced));
     if (row->decoy != DECOY_NOT_RUN) {
         smtp->decoy.class = decoys[row->decoy];
-        smtp->decoy.code = row->decoy == DECOY_ACCEPTED   ? 250
-                           : row->decoy == DECOY_REJECTED ? 550
-                                                          : 451;
+        smtp->decoy.code = smtp->decoy.class == REPLY_ACCEPTED ? 250
+                           : row->decoy == DECOY_REJECTED      ? 550
+                                                               : 451;
         smtp->decoy.text = mem_copy_text(words[smtp->decoy.class]);
     }
     return smtp;
