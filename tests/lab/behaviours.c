@@ -235,15 +235,25 @@ const struct imap_variant *imap_variant_find(const char *name, size_t *index)
 
 /* --- for people ----------------------------------------------------------------- */
 
+static void print_reasons(const char *before, const struct truth *truth)
+{
+    if (truth->status == LAB_OWN)
+        return;
+    printf("%s%s /", before, lab_status_name(truth->status));
+    for (size_t i = 0; i < TRUTH_REASONS_MAX && truth->reasons[i] != NULL; i++)
+        printf("%s %s", i > 0 ? " |" : "", truth->reasons[i]);
+}
+
 static void print_truth(const struct behaviour *row)
 {
     if (row->first.status == LAB_OWN) {
-        printf("%-24s own truth of the mailbox\n", row->name);
+        printf("%-24s own truth of the mailbox", row->name);
+        print_reasons(", or ", &row->also);
+        putchar('\n');
         return;
     }
-    printf("%-24s %s /", row->name, lab_status_name(row->first.status));
-    for (size_t i = 0; i < TRUTH_REASONS_MAX && row->first.reasons[i] != NULL; i++)
-        printf("%s %s", i > 0 ? " |" : "", row->first.reasons[i]);
+    printf("%-24s ", row->name);
+    print_reasons("", &row->first);
     printf("%s%s\n", row->first_for == FOR_ACCEPTED ? "; others: own truth" : "",
            row->settles ? "; settles to own truth" : "");
 }

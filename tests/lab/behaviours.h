@@ -185,6 +185,7 @@ struct behaviour {
     const char *name;
     const char *sentence;
     struct truth first;       /* asked once, cold */
+    struct truth also;        /* what may be said instead, now and in the end; LAB_OWN = nothing */
     enum truth_for first_for; /* whom `first` is about; the rest have their own truth */
     bool settles;             /* after retries: own truth; else as first */
     enum dns_play dns;

@@ -137,6 +137,7 @@ static const struct behaviour rows[] = {
      .weight = 2},
     {.name = "harvest-lies",
      .sentence = "accepts everybody once it has refused 25: whoever asks too many unknown ones",
+     .also = BLOCKED,
      .play = {.recipient = RECIPIENT_HARVEST}},
     {.name = "one-recipient",
      .sentence = "452 4.5.3 to a second recipient of one transaction",

@@ -38,6 +38,20 @@ run "$work/demo.log" python3 "$here/ask.py" demo --once --imap 1 --world "$work/
     --maillab "$build/maillab" --vrfyd "$build/vrfyd"
 add "$work/demo.log" '^[0-9]+ of [0-9]+'
 
+# Hosts that must not be believed for long, and hosts that outlast the deadline of a request.
+world() {
+    local name=$1 mix=$2
+    shift 2
+    printf '%s\n' "imap:none 1" "$mix" > "$work/mix"
+    "$build/maillab" generate --mix "$work/mix" --out "$work/$name" --domains 2 "${@:2}" > "$work/made" ||
+        failed=$((failed + 1))
+    run "$work/$name.log" python3 "$here/ask.py" accuracy --deadline-ms "$1" --world "$work/$name" \
+        --maillab "$build/maillab" --vrfyd "$build/vrfyd"
+    add "$work/$name.log" 'reason [0-9]+ of [0-9]+'
+}
+world harvest "harvest-lies 1" 60000 --seed 4 --addresses 300
+world slow "slow-greeting 1" 3000 --seed 5 --addresses 40
+
 for seed in 1 2; do
     "$build/maillab" generate --seed $seed --domains 150 --addresses 2000 --null-sender $((seed % 2)) \
         --out "$work/$seed" > "$work/made" || failed=$((failed + 1))

@@ -86,12 +86,15 @@ static void share_among(struct generator *g, bool providers, bool all, uint32_t 
     free(weights);
 }
 
+/* In a small world all domains may be at providers, or none: then one share is the whole. */
 static void share_addresses(struct generator *g)
 {
     uint32_t percent = g->options->providers_percent, addresses = g->options->addresses;
-    uint32_t at_providers = (uint32_t)((uint64_t)addresses * percent / 100);
+    uint32_t at_providers = (uint32_t)((uint64_t)addresses * percent / 100), provided = 0;
 
-    if (percent == 0) {
+    for (size_t i = 0; i < g->options->domains; i++)
+        provided += at_provider(g, i);
+    if (percent == 0 || provided == 0 || provided == g->options->domains) {
         share_among(g, false, true, addresses);
         return;
     }
@@ -136,7 +139,8 @@ static enum mailbox_class pick_class(struct generator *g, const struct behaviour
 /* Faults go where the mailbox is reached and has its own truth, one kind after the other. */
 static enum fault pick_fault(struct generator *g, const struct behaviour *row)
 {
-    bool reached = row->first.status == LAB_OWN && row->play.door == DOOR_OPEN;
+    bool reached =
+        row->first.status == LAB_OWN && row->also.status == LAB_OWN && row->play.door == DOOR_OPEN;
 
     if (!reached || dice_below(&g->dice, 100) >= g->options->faults_percent)
         return FAULT_NONE;

@@ -84,10 +84,11 @@ bool mix_read(struct mix *mix, const char *path, char *error, size_t error_size)
         number++;
         good = read_mix_line(&reader, line);
     }
-    free(line);
-    fclose(file);
     if (!good)
         snprintf(error, error_size,
-                 "%s: line %zu is not `behaviour weight`; see `maillab behaviours`", path, number);
+                 "%s: line %zu, \"%.60s\", is not `behaviour weight`; see `maillab behaviours`",
+                 path, number, line + strspn(line, " \t"));
+    free(line);
+    fclose(file);
     return good;
 }

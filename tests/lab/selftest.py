@@ -504,6 +504,31 @@ class OtherWorlds(unittest.TestCase):
         self.assertEqual(emails, [row["email"] for row in read_truth(worlds[0])])
         self.assertEqual(len(set(email.lower() for email in emails)), 500)
 
+    def test_sizes_are_kept(self):
+        """Also where all domains are at providers, or none; with fewer addresses than domains; with none."""
+        for domains, addresses, mix in ((1, 50, "provider-google 1\n"), (1, 50, "accept-known 1\n"), (3, 7, None),
+                                        (40, 11, None), (2, 0, None)):
+            size = ("--domains", str(domains), "--addresses", str(addresses), "--providers", "60")
+            world = mixed_world(mix, *size) if mix else make_world("generate", *size)
+            self.worlds.append(world)
+            self.assertEqual(len(read_truth(world)), addresses, (domains, mix))
+
+    def test_mix_files(self):
+        world = mixed_world("# a comment\n\n  accept-known\t1  # and another\nnxdomain 0\r\n", "--domains", "5",
+                            "--addresses", "20")
+        self.worlds.append(world)
+        self.assertEqual({row["behaviour"] for row in read_truth(world)}, {"accept-known"})
+        for mix, words in (("no-such-behaviour 3", "line 2"), ("accept-known", "line 2"), ("accept-known x", "line 2"),
+                           ("accept-known -1", "line 2"), ("accept-known 1 2", "line 2"), ("imap:nothing 1", "line 2"),
+                           ("accept-known 0", "no behaviour with a weight")):
+            with self.subTest(mix), tempfile.NamedTemporaryFile("w") as file:
+                file.write("# hostile\n" + mix + "\n")
+                file.flush()
+                done = subprocess.run([MAILLAB, "generate", "--domains", "2", "--addresses", "2", "--mix", file.name,
+                                       "--out", "/nonexistent/x"], capture_output=True, text=True, check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(words, done.stderr)
+
     def test_bad_mix_is_refused(self):
         with tempfile.NamedTemporaryFile("w") as mix:
             mix.write("no-such-behaviour 3\n")

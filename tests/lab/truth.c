@@ -50,7 +50,7 @@ struct truths truth_of(const struct world *world, const struct lab_domain *domai
     /* Without a sender of its own to fall back on, a refused null sender is the end. */
     if (row->play.sender == SENDER_NAMED_ONLY && world->settings.null_sender)
         own = sender_truth;
-    struct truths truths = {.first = own, .settled = own};
+    struct truths truths = {.first = own, .settled = own, .also = row->also};
     bool applies = row->first.status != LAB_OWN &&
                    (row->first_for == FOR_ALL || mailbox->class == MAILBOX_KNOWN);
     if (applies)

@@ -5,7 +5,8 @@
 
 struct truths {
     struct truth first, settled; /* never LAB_OWN */
-    struct truth also; /* a mailbox with a fault: `first` may be this as well; else LAB_OWN */
+    struct truth also; /* `first` may be this as well: a mailbox with a fault, or the behaviour
+                          says so; else LAB_OWN */
 };
 struct truths truth_of(const struct world *world, const struct lab_domain *domain,
                        const struct lab_mailbox *mailbox);
