@@ -25,6 +25,12 @@ static void advance(struct check *check);
 
 /* --- waiters ------------------------------------------------------------------------- */
 
+/* Is this a further try, our own wish, whoever still waits? */
+static bool asks_again(const struct check *check)
+{
+    return check->try_count > 0 || check->deferrals > 0;
+}
+
 static void detach(struct engine_ticket *ticket)
 {
     struct check *check = ticket->check;
@@ -34,8 +40,8 @@ static void detach(struct engine_ticket *ticket)
         return;
     DL_DELETE(check->waiters, ticket);
     ticket->check = NULL;
-    if (check->waiters == NULL && check->job != NULL && check->try_count == 0)
-        atomic_store(&check->job->abandoned, true); /* a further try is our own wish */
+    if (check->waiters == NULL && check->job != NULL && !asks_again(check))
+        atomic_store(&check->job->abandoned, true);
 }
 
 static void answer_one(struct engine_ticket *ticket, bool deadline)
@@ -271,7 +277,7 @@ static struct job *make_job(struct check *check, const struct address *address, 
     job->asked_ms = check->received_ms;
     job->fresh_after_ms = check->fresh_after_ms;
     job->evidence = smtp_evidence_new();
-    atomic_init(&job->abandoned, check->waiters == NULL && check->try_count == 0);
+    atomic_init(&job->abandoned, check->waiters == NULL && !asks_again(check));
     return job;
 }
 
@@ -366,6 +372,7 @@ void checks_job_returned(struct checks *checks, struct job *job)
         transcript_remember(checks, check->evidence);
     check->stop = job->stop;
     check->stop_retry_ms = job->stop_retry_ms;
+    check->turn_missed = job->turn_missed;
     check->checked_at_s = clock_wall_s();
     if (check->evidence->decoy_cached)
         check->from_cache |= CACHED_CATCH_ALL;

@@ -1,5 +1,5 @@
-/* check.h - the inside of checks: shared by check.c (life), check_answer.c (verdict and
- * document), recipient_memory.c and imap_memory.c. All of it belongs to the home loop. */
+/* check.h - the inside of checks: shared by check.c (life), check_retry.c, check_answer.c (verdict
+ * and document), recipient_memory.c and imap_memory.c. All of it belongs to the home loop. */
 #pragma once
 
 #include <uthash.h>
@@ -53,6 +53,8 @@ struct check {
     uint32_t stop_retry_ms;
     uint64_t retry_at_ms;
     uint8_t try_count;
+    bool turn_missed;           /* deferred, though its host is well */
+    uint8_t deferrals;          /* how often that was so: nobody was asked */
     struct document_try *tries; /* owned; NULL: none */
     struct loop_timer retry;
     struct loop_timer grace; /* how long a finished SMTP answer waits for IMAP */
@@ -87,6 +89,9 @@ void check_on_retry(void *context); /* the timer's: the time has come */
 /* check_key.c */
 void check_make_id(const struct checks *checks, char id[ENGINE_ID_SIZE]);
 char *check_make_key(const struct engine_ticket *ticket, const struct address *address); /* owned */
+
+/* check_retry.c */
+bool check_plan_retry(struct check *check); /* when this answer may change by itself */
 
 /* check_answer.c */
 struct verify_answer *check_answer(struct check *check, const struct engine_ticket *ticket,

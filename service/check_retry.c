@@ -6,6 +6,7 @@
 #include "service/retry.h"
 
 enum {
+    DEFERRALS_MAX = 40,    /* a host that rests for hours rests a week in the end */
     RETRYING_MAX = 50000,  /* checks that wait to ask again, per loop */
     RETRY_FULL_MS = 10000, /* no room when the time came: look again */
     RETRY_STEPS = 8        /* a retry comes up to an eighth of its delay later */
@@ -27,6 +28,7 @@ void check_on_retry(void *context)
     atomic_fetch_add(&engine->in_flight, 1);
     check->from_cache = 0;
     check->stop = STOP_NONE;
+    check->turn_missed = false;
     check->expires_at_s = 0;
     mx_evidence_drop(&check->mx);
     loop_timer_start(&check->budget, checks->shard->config->check_budget_ms);
@@ -42,6 +44,26 @@ static uint64_t together(uint64_t at_ms, uint64_t delay_ms)
     return (at_ms + step_ms - 1) / step_ms * step_ms;
 }
 
+/* How often trouble of this kind has been met, this time included. */
+static unsigned tries_alike(const struct check *check, enum verdict_reason reason)
+{
+    unsigned alike = 1;
+
+    for (size_t i = 0; i < check->try_count; i++)
+        alike += retry_same_schedule(check->tries[i].reason, reason);
+    return alike;
+}
+
+static void count_try(struct check *check, enum verdict_reason reason)
+{
+    check->tries = mem_resize(check->tries, (check->try_count + 1u) * sizeof(*check->tries));
+    check->tries[check->try_count++] = (struct document_try){
+        .at_s = check->checked_at_s,
+        .reason = reason,
+        .code = check->evidence != NULL ? check->evidence->recipient.code : 0,
+    };
+}
+
 bool check_plan_retry(struct check *check)
 {
     struct checks *checks = check->checks;
@@ -52,18 +74,20 @@ bool check_plan_retry(struct check *check)
         return false;
     check_parse(check, &address);
     struct verdict verdict = check_verdict(check, &address);
-    uint64_t delay_ms = retry_delay_ms(checks->shard->config, verdict.reason, check->evidence,
-                                       check->try_count + 1u);
-    if (delay_ms == 0)
+    bool deferred = verdict.reason == REASON_DEFERRED;
+    /* Its turn has not come at a host that is well: no try, and the schedule is not used up. */
+    bool missed = deferred && check->turn_missed;
+    uint64_t now_ms = loop_now_ms(checks->shard->loop),
+             delay_ms = retry_delay_ms(checks->shard->config, verdict.reason, check->evidence,
+                                       missed ? 1 : tries_alike(check, verdict.reason));
+    if (delay_ms == 0 || (missed && check->deferrals == DEFERRALS_MAX))
         return false;
-    check->retry_at_ms = together(loop_now_ms(checks->shard->loop) + delay_ms, delay_ms);
-    if (verdict.reason == REASON_DEFERRED && check->stop_retry_ms > 0)
-        check->retry_at_ms = loop_now_ms(checks->shard->loop) + check->stop_retry_ms + 1u;
-    check->tries = mem_resize(check->tries, (check->try_count + 1u) * sizeof(*check->tries));
-    check->tries[check->try_count++] = (struct document_try){
-        .at_s = check->checked_at_s,
-        .reason = verdict.reason,
-        .code = check->evidence != NULL ? check->evidence->recipient.code : 0,
-    };
+    check->retry_at_ms = together(now_ms + delay_ms, delay_ms);
+    if (deferred && check->stop_retry_ms > 0)
+        check->retry_at_ms = now_ms + check->stop_retry_ms + 1u;
+    if (missed)
+        check->deferrals++;
+    else
+        count_try(check, verdict.reason);
     return true;
 }

@@ -5,7 +5,6 @@
  *              550 without a word -> postmaster as control
  *              our sender refused -> once more with the null sender
  *              relay denied, refused before RCPT -> the next address of the MX walk
- *              put off as a stranger -> the decoy is introduced as well
  *              anything else -> home
  *   decoy      -> remembered for the domain; home, with all who waited for it
  *   control    -> remembered for the domain; home */
@@ -62,8 +61,12 @@ void lane_finish_current(struct lane_session *session)
 
 /* --- answers --------------------------------------------------------------------------- */
 
-static void use_decoy(struct job *job, const struct domain_memory *domain, bool cached)
+static void use_decoy(const struct lane_session *session, struct job *job,
+                      const struct domain_memory *domain, bool cached)
 {
+    uint64_t age_ms = session_now_ms(session) - domain->decoy_at_ms;
+
+    job->evidence->decoy_age_ms = age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX;
     job->evidence->decoy_outcome = domain->decoy;
     job->evidence->decoy_cached = cached;
     smtp_reply_facts_copy(&job->evidence->decoy, &domain->decoy_reply);
@@ -130,7 +133,7 @@ static void recipient_accepted(struct lane_session *session)
     if (decoy_useless(job)) {
         lane_finish_current(session);
     } else if (decoy_known(session, domain, job)) {
-        use_decoy(job, domain, true);
+        use_decoy(session, job, domain, true);
         lane_finish_current(session);
     } else if (is_taken_for_opaque(session, job)) {
         job->evidence->opaque = true;
@@ -280,11 +283,11 @@ void lane_settle_decoy(struct lane_session *session, struct job *job, enum decoy
     learn_truth(session->host->lane, domain->decoy, outcome);
     remember_decoy(domain, outcome, reply, session_now_ms(session),
                    decoy_lifetime_ms(session_config(session), outcome, reply));
-    use_decoy(job, domain, false);
+    use_decoy(session, job, domain, false);
     lane_go_home(session, job);
     while ((waiting = domain->waiting) != NULL) {
         DL_DELETE(domain->waiting, waiting);
-        use_decoy(waiting, domain, false);
+        use_decoy(session, waiting, domain, false);
         lane_finish(waiting, STOP_NONE, 0);
     }
 }
@@ -344,6 +347,8 @@ void lane_on_answer(void *context, const struct smtp_answer *answer)
     struct lane_session *session = context;
 
     session->host->answered_ms = session_now_ms(session);
+    if (answer->reply.class != REPLY_PROBE_BLOCKED)
+        session->host->served_ms = session->host->answered_ms;
     session->host->lost_row = 0;
     if (answer->reply.code >= 400)
         session->rejects++; /* whoever was asked about: servers count them all */

@@ -77,6 +77,15 @@ static void learn_length(struct lane_host *host, const struct smtp_session_end *
         host->recipients_per_session = end->answered;
 }
 
+/* Does this end say that fewer sessions are wanted? A close, or silence about one recipient after
+ * others were answered, says nothing of their number. */
+static bool asks_for_fewer(const struct lane_session *session, const struct smtp_session_end *end)
+{
+    if (session->trouble != TROUBLE_SESSION || end->end == SMTP_END_LOST)
+        return false;
+    return end->end != SMTP_END_TIMEOUT || end->answered == 0;
+}
+
 static void learn_trouble(struct lane_session *session, const struct smtp_session_end *end)
 {
     struct lane_host *host = session->host;
@@ -93,7 +102,7 @@ static void learn_trouble(struct lane_session *session, const struct smtp_sessio
         lane_host_rest(host);
     if (session->trouble == TROUBLE_HOST || about_us)
         lane_narrow(host->lane);
-    else if (session->trouble == TROUBLE_SESSION && end->end != SMTP_END_LOST)
+    else if (asks_for_fewer(session, end))
         lane_yield(host->lane);
     else if (end->end == SMTP_END_QUIT && end->answered > 0)
         lane_widen(host->lane);

@@ -120,6 +120,7 @@ static bool pick_job(struct lane_session *session)
         uint32_t wait_ms = fresh ? must_wait_ms(session, job) : 0;
 
         if (fresh && (wait_ms > 0 || atomic_load(&job->abandoned))) {
+            job->turn_missed = true;
             lane_finish(job, STOP_DEFERRED, wait_ms);
         } else if (fresh && !lane_route_fits(session->host, session->route, job)) {
             lane_walk_on(job);

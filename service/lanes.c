@@ -15,7 +15,8 @@ enum {
     REFUSALS_MAX = 5,            /* as many refusals of us, and more than answers: the lane rests */
     REPLIES_REMEMBERED = 40,     /* then both counts are halved */
     REST_AGAIN_MS = 3600 * 1000, /* a rest that begins so soon after the last one is longer */
-    SHARE_MIN = 8                /* bulk recipients for each further session */
+    SERVING_MS = 60 * 1000, /* a host that served somebody so lately is well, though it rests */
+    SHARE_MIN = 8           /* bulk recipients for each further session */
 };
 
 /* --- lanes and hosts ----------------------------------------------------------------- */
@@ -443,6 +444,7 @@ void lanes_take(struct lanes *lanes, struct job *job)
     uint64_t until_ms = later(later(host->rest_until_ms, lane->rest_until_ms), route.wakes_ms);
     if (until_ms > now_ms) {
         job->stop = STOP_DEFERRED; /* unless the next host can decide */
+        job->turn_missed = host->served_ms > 0 && now_ms - host->served_ms < SERVING_MS;
         job->stop_retry_ms = (uint32_t)(until_ms - now_ms);
         lane_walk_on(job);
         return;

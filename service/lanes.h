@@ -42,6 +42,7 @@ struct lane_host {
     uint32_t refused_proven;      /* how many when it last told a decoy apart */
     uint64_t asked_ms;            /* when it was last asked about a recipient */
     uint64_t answered_ms;         /* when it last answered about a recipient */
+    uint64_t served_ms;           /* ... and did not refuse us */
     uint64_t troubled_ms;         /* when a session last came to nothing */
     uint32_t lost_row;            /* sessions in a row that it closed without any answer */
     uint32_t cut_at, cut_row;     /* sessions in a row that 421 ended after so many answers */

@@ -9,7 +9,13 @@
 
 enum { MINUTE = 60, HOUR = 3600, DAY = 24 * 3600, ADVERTISED_SPARE_S = 5 };
 
-enum schedule { SCHEDULE_NONE, SCHEDULE_GREYLIST, SCHEDULE_TEMPORARY };
+enum schedule {
+    SCHEDULE_NONE,
+    SCHEDULE_GREYLIST,
+    SCHEDULE_DECOY, /* as greylisting, but it is the decoy that was put off, later than its
+                       recipient */
+    SCHEDULE_TEMPORARY
+};
 
 static const struct retry_row {
     enum verdict_reason reason;
@@ -29,7 +35,7 @@ static const struct retry_row {
     {REASON_TEMPORARY_FAILURE, 15 * MINUTE, SCHEDULE_TEMPORARY},
     {REASON_REJECTED_UNCLEAR, 2 * HOUR, SCHEDULE_NONE},
     {REASON_MAILBOX_FULL, 2 * HOUR, SCHEDULE_NONE},
-    {REASON_ACCEPTED_UNCONFIRMED, 3 * HOUR, SCHEDULE_GREYLIST},
+    {REASON_ACCEPTED_UNCONFIRMED, 3 * HOUR, SCHEDULE_DECOY},
     {REASON_DEADLINE_EXCEEDED, 5, SCHEDULE_NONE}, /* the check goes on: ask for its id */
     {REASON_DEFERRED, 15 * MINUTE, SCHEDULE_TEMPORARY},
     {REASON_EGRESS_BLOCKED, 10 * MINUTE, SCHEDULE_NONE},
@@ -125,16 +131,38 @@ uint32_t retry_greylisted_s(const struct config *config, const char *text, unsig
     return after_s > 0 && advertised_s > 0 ? advertised_s + ADVERTISED_SPARE_S : after_s;
 }
 
+static enum schedule schedule_of(enum verdict_reason reason)
+{
+    const struct retry_row *row = row_of(reason);
+
+    return row != NULL ? row->schedule : SCHEDULE_NONE;
+}
+
+bool retry_same_schedule(enum verdict_reason one, enum verdict_reason other)
+{
+    return schedule_of(one) == schedule_of(other);
+}
+
 uint64_t retry_delay_ms(const struct config *config, enum verdict_reason reason,
                         const struct smtp_evidence *evidence, unsigned tries)
 {
-    const struct retry_row *row = row_of(reason);
-    bool said = reason == REASON_GREYLISTED && evidence != NULL;
-    uint32_t after_s = 0;
+    uint32_t after_s = 0, passed_ms = 0;
 
-    if (row != NULL && row->schedule == SCHEDULE_GREYLIST)
-        after_s = retry_greylisted_s(config, said ? evidence->recipient.text : NULL, tries);
-    else if (row != NULL && row->schedule == SCHEDULE_TEMPORARY)
+    switch (schedule_of(reason)) {
+    case SCHEDULE_NONE:
+        break;
+    case SCHEDULE_GREYLIST:
+        after_s =
+            retry_greylisted_s(config, evidence != NULL ? evidence->recipient.text : NULL, tries);
+        break;
+    case SCHEDULE_DECOY:
+        after_s = retry_greylisted_s(config, evidence != NULL ? evidence->decoy.text : NULL, tries);
+        passed_ms = evidence != NULL ? evidence->decoy_age_ms : 0;
+        break;
+    case SCHEDULE_TEMPORARY:
         after_s = scheduled_s(&config->temporary_schedule, tries);
-    return (uint64_t)after_s * 1000;
+        break;
+    }
+    uint64_t delay_ms = (uint64_t)after_s * 1000;
+    return delay_ms > passed_ms ? delay_ms - passed_ms : after_s > 0;
 }

@@ -4,12 +4,17 @@
  * when the server said or by the schedule; other trouble that passes backs off. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "service/config.h"
 #include "service/verdict.h"
 
-/* Milliseconds until try number `tries` + 1 (tries have been made); 0 = none is planned. */
+/* Does trouble of both kinds go through one schedule? Tries for other reasons do not count in it.
+ */
+bool retry_same_schedule(enum verdict_reason one, enum verdict_reason other);
+/* Milliseconds until the next try, `tries` of this schedule having been made; 0 = none is planned.
+ */
 uint64_t retry_delay_ms(const struct config *config, enum verdict_reason reason,
                         const struct smtp_evidence *evidence, unsigned tries);
 /* The same in seconds for a greylisted question, by what the server said; 0 = none is planned. */

@@ -132,6 +132,7 @@ struct smtp_evidence {
     bool decoy_cached;
     bool opaque; /* no decoy was asked: its provider has let in every one of late, whatever the
                     domain */
+    uint32_t decoy_age_ms; /* how long before this evidence the decoy had been asked */
     enum control_outcome control;
     bool refused_before; /* this implicit MX refused port 25 before, at least 15 minutes ago, and
                             others greet us meanwhile */
