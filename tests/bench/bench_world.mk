@@ -13,10 +13,10 @@ $(BUILD)/bench/naive: $(BUILD)/tests/bench/naive.o $(BUILD)/libservice.a $(BUILD
 	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
 
 .PHONY: bench-world
-bench-world: $(BUILD)/vrfyd $(BUILD)/maillab $(BUILD)/bench/naive ## a world asked until it has settled: SEED= DOMAINS= ADDRESSES= DELAY_MS= FAULTS=% NAIVE=%
+bench-world: $(BUILD)/vrfyd $(BUILD)/maillab $(BUILD)/bench/naive ## a world asked until it has settled: SEED= DOMAINS= ADDRESSES= DELAY_MS= FAULTS=% NAIVE=% MIX=file
 	@PYTHONDONTWRITEBYTECODE=1 python3 tests/bench/bench_world.py --build $(BUILD) --out $(BUILD)/bench \
 	    --seed $(call world_value,SEED,1) --domains $(call world_value,DOMAINS,1000) \
-	    --addresses $(call world_value,ADDRESSES,100000) --delay-ms $(DELAY_MS) --faults $(FAULTS) --naive $(NAIVE)
+	    --addresses $(call world_value,ADDRESSES,100000) --delay-ms $(DELAY_MS) --faults $(FAULTS) --naive $(NAIVE) $(if $(MIX),--mix $(MIX))
 
 .PHONY: bench-outage
 bench-outage: $(BUILD)/vrfyd $(BUILD)/maillab ## the network pulled for 30 s in the middle of a run

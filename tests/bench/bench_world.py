@@ -2,7 +2,7 @@
 """A whole made-up mail internet, asked until every address has settled: against its truth, against the
 least time and the fewest connections that it can be asked with, and beside a naive client.
 
-  bench_world.py --build DIR --out DIR --seed S --domains D --addresses N --delay-ms MS --faults PERCENT
+  bench_world.py --build DIR --out DIR --seed S --domains D --addresses N --delay-ms MS --faults PERCENT [--mix FILE]
 
 Exit 1 on a wrong settled status, a broken rule or an exceeded cap; times and ratios are for reading."""
 import argparse
@@ -31,10 +31,9 @@ def generate(options):
     world = os.path.join(options.out, f"world-{options.seed}")
     shutil.rmtree(world, ignore_errors=True)
     os.makedirs(options.out, exist_ok=True)
-    mix = os.path.join(os.path.dirname(os.path.abspath(__file__)), "world.mix")
     flags = {"seed": options.seed, "domains": options.domains, "addresses": options.addresses,
              "delay-ms": options.delay_ms, "faults": options.faults, "providers": PROVIDERS_PERCENT,
-             "greylist-s": GREYLIST_S, "settle": 1, "mix": mix, "out": world}
+             "greylist-s": GREYLIST_S, "settle": 1, "mix": options.mix, "out": world}
     words = [word for name, value in flags.items() for word in ("--" + name, str(value))]
     subprocess.run([os.path.join(options.build, "maillab"), "generate", *words], check=True)
     return world
@@ -61,14 +60,15 @@ class Run:
         self.problems, self.begin = [], 0.0
 
     def go(self):
-        self.begin = time.monotonic()
         starts = queue.Queue()
         for start in range(0, len(self.emails), BATCH):
             starts.put(start)
-        followers = self.start(self.follow, FOLLOWERS)
+        followers = self.start(self.follow, min(FOLLOWERS, len(self.emails)))
+        self.begin = time.monotonic()
         self.join(self.start(self.ask, self.batches, starts))
         while self.unsettled.unfinished_tasks and not self.problems:
             time.sleep(0.01)
+        end = time.monotonic()
         for _ in followers:
             self.unsettled.put(None)
         self.join(followers)
@@ -76,7 +76,7 @@ class Run:
             self.ask_forgotten()
         if self.problems:
             raise Failure(str(self.problems[0]))
-        return time.monotonic() - self.begin
+        return max(end - self.begin, *self.times, 0)
 
     @staticmethod
     def start(work, count, *arguments):
@@ -168,7 +168,7 @@ class Run:
 
 def run_naive(options, lab, rows):
     """Every so-manieth address, one connection each; what it would have taken for all."""
-    step = max(1, min(round(100 / options.naive), len(rows) // NAIVE_MIN))
+    step = max(1, min(round(100 / options.naive), len(rows) // NAIVE_MIN))  # small worlds whole
     part = rows[::step]
     lab.command("reset")
     begin = time.monotonic()
@@ -178,13 +178,13 @@ def run_naive(options, lab, rows):
     took_s = (time.monotonic() - begin) * step
     statuses = done.stdout.split("\n")
     right = sum(status == row["settled"]["status"] for status, row in zip(statuses, part))
-    return took_s, lab.counters()["connections"] * step, 100 * right / len(part), len(part)
+    return took_s, lab.counters()["connections"] * step, 100 * right / max(1, len(part)), len(part)
 
 
 def show_naive(options, lab, rows, took_s, counters):
     naive_s, connections, right, asked = run_naive(options, lab, rows)
     sample = "all" if asked == len(rows) else f"{asked} of {len(rows)}, scaled up"
-    print(f"naive ({sample}): {naive_s:.0f} s, {naive_s / took_s:.1f} times as long; {connections} connections, "
+    print(f"naive ({sample}): {naive_s:.1f} s, {naive_s / max(took_s, 0.001):.1f} times as long; {connections} connections, "
           f"{connections / max(1, counters['connections']):.1f} times as many; {right:.1f} % of its statuses right")
 
 
@@ -192,6 +192,11 @@ def show_naive(options, lab, rows, took_s, counters):
 
 def describe(verdict):
     return f"{verdict['status']}/{verdict['reason']}" if verdict and "status" in verdict else json.dumps(verdict)
+
+
+def ratio(value, bound):
+    """A world without delays has no lower bound of time, one without mail hosts none of connections."""
+    return f"{value / bound:.2f}" if bound else "none"
 
 
 def show_verdicts(rows, run):
@@ -203,10 +208,11 @@ def show_verdicts(rows, run):
               f"{describe(first)}, then {describe(settled)}; truth {row['settled']['status']}/"
               f"{'|'.join(row['settled']['reasons'])}")
     total, faults = len(rows), sum("fault" in row for row in rows)
+    percent = 100 - 100 * len(wrong) / max(1, total)
     wrong_without = sum("fault" not in row for row, _, _ in wrong)
     reasons = sum(agrees(settled, row["settled"])[1] for row, settled in zip(rows, run.settled))
     later = sum(first is not settled for first, settled in zip(run.first, run.settled))
-    print(f"settled: {total - len(wrong)} of {total} statuses right ({100 - 100 * len(wrong) / total:.3f} %, at least "
+    print(f"settled: {total - len(wrong)} of {total} statuses right ({percent:.3f} %, at least "
           f"{100 * RIGHT_TARGET:.1f} wanted), {total - faults - wrong_without} of {total - faults} without faults (all "
           f"wanted); {reasons} reasons right; {later} settled after their first answer")
     return wrong_without == 0 and len(wrong) <= total * (1 - RIGHT_TARGET)
@@ -217,10 +223,10 @@ def show_costs(rows, run, took_s, ideal, counters):
     for row, seconds in zip(rows, run.times):
         last[row["behaviour"]] = max(seconds, last[row["behaviour"]])
     ends = ", ".join(f"{name} {seconds:.1f}" for name, seconds in last.most_common(5))
-    print(f"time: {took_s:.1f} s, lower bound {ideal['time_ms'] / 1000:.1f} s ({ideal['longest_lane']}), ratio "
-          f"{took_s * 1000 / max(1, ideal['time_ms']):.2f} (at most {TIME_TARGET} wanted); last to settle: {ends}")
+    print(f"time: {took_s:.2f} s, lower bound {ideal['time_ms'] / 1000:.2f} s ({ideal['longest_lane'] or 'DNS'}), ratio "
+          f"{ratio(took_s * 1000, ideal['time_ms'])} (at most {TIME_TARGET} wanted); last to settle: {ends}")
     print(f"connections: {counters['connections']}, ideal {ideal['connections']}, ratio "
-          f"{counters['connections'] / max(1, ideal['connections']):.2f} (at most {CONNECTIONS_TARGET} wanted); "
+          f"{ratio(counters['connections'], ideal['connections'])} (at most {CONNECTIONS_TARGET} wanted); "
           f"{counters['recipients']} recipients, {counters['turns']} turns, {counters['dns']['queries']} DNS questions")
     kinds = {kind: count for kind, count in counters["rule_breaks_by_kind"].items() if count}
     print(f"rule breaks: {counters['rule_breaks']} (none allowed, caps included) {json.dumps(kinds) if kinds else ''}; "
@@ -258,6 +264,7 @@ def main():
     parser.add_argument("--addresses", type=int, default=100000)
     parser.add_argument("--delay-ms", type=int, default=20)
     parser.add_argument("--faults", type=int, default=3)
+    parser.add_argument("--mix", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "world.mix"))
     parser.add_argument("--naive", type=float, default=10, help="percent of the addresses for the naive client")
     options = parser.parse_args()
     try:

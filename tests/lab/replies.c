@@ -183,10 +183,20 @@ void reply_expand(struct text *out, const char *pattern, const struct reply_word
     text_put(out, pattern);
 }
 
-void reply_say(struct text *out, enum reply_style style, enum reply_topic topic,
-               const struct reply_words *words)
+static const char *phrase_of(enum reply_style style, enum reply_topic topic)
 {
     const char *phrase = phrases[style][topic];
 
-    reply_expand(out, phrase != NULL ? phrase : phrases[STYLE_PLAIN][topic], words);
+    return phrase != NULL ? phrase : phrases[STYLE_PLAIN][topic];
+}
+
+bool reply_names_wait(enum reply_style style)
+{
+    return strstr(phrase_of(style, SAY_GREYLISTED), "$g") != NULL;
+}
+
+void reply_say(struct text *out, enum reply_style style, enum reply_topic topic,
+               const struct reply_words *words)
+{
+    reply_expand(out, phrase_of(style, topic), words);
 }

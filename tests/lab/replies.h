@@ -48,5 +48,7 @@ struct reply_words {
  */
 void reply_say(struct text *out, enum reply_style style, enum reply_topic topic,
                const struct reply_words *words);
+/* Do its greylisting replies say when to come back? */
+bool reply_names_wait(enum reply_style style);
 /* The same expansion for a text that all share. */
 void reply_expand(struct text *out, const char *pattern, const struct reply_words *words);

@@ -14,6 +14,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import Lab, read_truth  # noqa: E402
+from world import World  # noqa: E402
 
 MAILLAB = os.environ.get("MAILLAB", "build/maillab")
 A, CNAME, SOA, MX, TXT, AAAA, SRV = 1, 5, 6, 15, 16, 28, 33
@@ -624,6 +625,43 @@ class OtherWorlds(unittest.TestCase):
         done = subprocess.run([MAILLAB, "ideal", "--world", world], capture_output=True, text=True, check=True)
         # 40 recipients and a decoy, 20 a session: three sessions of greeting and EHLO, 41 turns; MX and A before.
         self.assertEqual(json.loads(done.stdout)["time_ms"], 20 * (2 + 3 * 2 + 41))
+
+    def ideal(self, delay_ms, greylist_s, behaviour, style, known, unknown=0):
+        made = World(delay_ms=delay_ms, greylist_s=greylist_s)
+        made.settings["settle"] = 1
+        made.domain("one.test", behaviour, *[f"known{number}" for number in range(known)],
+                    *[(f"unknown{number}", "unknown") for number in range(unknown)], style=style)
+        self.worlds.append(made.write(MAILLAB, tempfile.mkdtemp(prefix="maillab-")))
+        done = subprocess.run([MAILLAB, "ideal", "--world", self.worlds[-1]], capture_output=True, text=True, check=True)
+        found = json.loads(done.stdout)
+        return found["time_ms"], found["connections"]
+
+    def test_ideal_by_hand(self):
+        """Turns of 20 ms each; before all, MX and A. A session opens with greeting and EHLO."""
+        mx, opening = 2, 2
+        for label, world, turns, waits_ms, connections in (
+                ("nobody", ("accept-known", "postfix", 0), 0, 0, 0),
+                ("a recipient and the decoy", ("accept-known", "postfix", 1), mx + opening + 2, 0, 1),
+                ("who is unknown needs no decoy", ("accept-known", "postfix", 0, 1), mx + opening + 1, 0, 1),
+                ("four refusals a session", ("accept-known", "postfix", 0, 9), mx + 3 * opening + 9, 0, 3),
+                ("STARTTLS and EHLO again", ("starttls-good", "postfix", 1), mx + opening + 2 + 2, 0, 1),
+                ("RSET, MAIL, RCPT, but no first RSET", ("no-pipelining", "postfix", 1), mx + opening + 2 + 3, 0, 1),
+                # ten recipients and a decoy at five connections: somebody has three; STARTTLS, EHLO
+                ("five connections", ("provider-google", "postfix", 10), mx + opening + 2 + 3, 0, 1),
+                # recipient, after the window again, the decoy, after the window again; vrfyd.conf waits 3 s for 2
+                ("put off, the decoy too", ("greylist-all", "plain", 1), mx + opening + 4, 2 * 3000, 1),
+                ("as the server says, and five seconds", ("greylist-all", "exim", 1), mx + opening + 4, 2 * 7000, 1),
+                # tried four times, and 1, 2 and 4 s between the tries
+                ("trouble that stays", ("temporary-failure", "plain", 1), mx, 1000 + 2000 + 4000, 1),
+                # of three addresses one is waited for, the others may be deferred while the host rests
+                ("a host that is silent", ("tarpit", "plain", 3), mx, 3000 + 3 * 500, 1),
+                ("silent to its only address", ("tarpit", "plain", 1), mx, 4 * 3000 + 1000 + 2000 + 4000, 4),
+                # the fourth refusal of a session ends it: 40 are put off in ten sessions, the last waits from then on
+                ("who is put off last", ("greylist", "plain", 40), mx + 10 * opening + 40 + 1, 3000, 11)):
+            with self.subTest(label):
+                time_ms, sessions = self.ideal(20, 2, *world)
+                self.assertEqual(time_ms, 20 * turns + waits_ms)
+                self.assertEqual(sessions, connections)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ const uint32_t settle_after_s[SETTLE_TRIES] = {1, 2, 4};
 /* What passes is asked again within seconds, and nothing ends for want of time. */
 static void write_retries(FILE *file, const struct world *world)
 {
-    uint32_t grey_s = world->settings.greylist_s + 1;
+    uint32_t grey_s = SETTLE_GREYLIST_S(world->settings.greylist_s);
 
     fprintf(file,
             "retry_greylist_s = %" PRIu32 " %" PRIu32 " %" PRIu32 "\nretry_temporary_s =", grey_s,

@@ -70,6 +70,8 @@ enum { HOST_ADDRESSES_MAX = 2 };
  * at first. */
 enum { SETTLE_TRIES = 3, SETTLE_REST_MS = 500 };
 extern const uint32_t settle_after_s[SETTLE_TRIES];
+/* ... and before the first further try of who was greylisted, where the server names no time. */
+#define SETTLE_GREYLIST_S(window_s) ((window_s) + 1)
 
 /* One server, on addresses of its own. */
 struct lab_host {
