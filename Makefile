@@ -71,12 +71,16 @@ $(BUILD)/%.o: %.c
 
 DEPS_BUILD := gcc libc6-dev make pkg-config libev-dev libc-ares-dev libmicrohttpd-dev libssl-dev \
               libjansson-dev libidn2-dev libunistring-dev libpsl-dev uthash-dev ca-certificates
-DEPS_TEST  := $(DEPS_BUILD) libcmocka-dev python3 curl openssl procps
-DEPS_DEV   := $(DEPS_TEST) git clang clang-format clang-tidy cppcheck valgrind libpcre2-dev \
+DEPS_RUN   := $(DEPS_BUILD) curl
+DEPS_DEMO  := $(DEPS_RUN) python3
+DEPS_TEST  := $(DEPS_DEMO) libcmocka-dev openssl procps
+DEPS_DEV   := $(DEPS_TEST) git clang clang-format clang-tidy cppcheck shellcheck valgrind libpcre2-dev \
               python3-email-validator
 
-.PHONY: deps deps-build deps-test
+.PHONY: deps deps-build deps-run deps-demo deps-test
 deps-build: ; @tests/support/deps.sh $(DEPS_BUILD)
+deps-run: ; @tests/support/deps.sh $(DEPS_RUN)
+deps-demo: ; @tests/support/deps.sh $(DEPS_DEMO)
 deps-test: ; @tests/support/deps.sh $(DEPS_TEST)
 deps: ## install everything that any target needs (apt; root)
 	@tests/support/deps.sh $(DEPS_DEV)
@@ -87,9 +91,10 @@ deps: ## install everything that any target needs (apt; root)
 
 PORT ?= 8080
 .PHONY: run demo
-run: deps-build ## install, build, start the service on http://localhost:8080
+run: deps-run ## install, build, start the service on http://localhost:8080 (PORT=)
 	@$(MAKE) --no-print-directory -j2 all
 	@echo "try:  curl -s http://localhost:$(PORT)/v1/verify -H 'Content-Type: application/json' -d '{\"email\":\"jane@gmial.com\"}'"
+	@echo "stop: Ctrl-C    another port: make run PORT=8081"
 	@exec $(BUILD)/vrfyd serve --auth off --listen 127.0.0.1:$(PORT)
 
 # --- tests ----------------------------------------------------------------------

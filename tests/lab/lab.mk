@@ -2,7 +2,6 @@
 
 LAB_DIR   ?= $(BUILD)/lab
 LAB_PYTHON := PYTHONDONTWRITEBYTECODE=1 python3
-DEMO_PORT ?= 8080
 SEED      ?= 1
 DOMAINS   ?= 200
 ADDRESSES ?= 10000
@@ -10,14 +9,14 @@ MIX       ?=
 IMAP      ?= 0
 
 .PHONY: demo demo-here accuracy test-lab
-demo: deps-build ## the service against a made-up mail internet: a table of verdicts; ONCE=1 ends after it
+demo: deps-demo ## the service against a made-up mail internet: a table of verdicts; ONCE=1 ends after it
 	@$(MAKE) --no-print-directory -j2 all
 	@$(MAKE) --no-print-directory demo-here
 demo-here: $(BUILD)/vrfyd $(BUILD)/maillab
 	@rm -rf $(LAB_DIR)/demo && mkdir -p $(LAB_DIR)
 	@$(BUILD)/maillab demo-world --out $(LAB_DIR)/demo
 	@$(LAB_PYTHON) tests/lab/ask.py demo --world $(LAB_DIR)/demo --maillab $(BUILD)/maillab --vrfyd $(BUILD)/vrfyd \
-	    --imap 1 $(if $(ONCE),--once,--port $(DEMO_PORT))
+	    --imap 1 $(if $(ONCE),--once,--port $(PORT))
 
 accuracy: $(BUILD)/vrfyd $(BUILD)/maillab ## a random world, each address asked once: SEED= DOMAINS= ADDRESSES= MIX=file IMAP=0|1
 	@rm -rf $(LAB_DIR)/accuracy && mkdir -p $(LAB_DIR)
