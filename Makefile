@@ -92,8 +92,8 @@ deps: ## install everything that any target needs (apt; root)
 PORT ?= 8080
 .PHONY: run demo
 run: deps-run ## install, build, start the service on http://localhost:8080 (PORT=)
-	@$(MAKE) --no-print-directory -j2 all
-	@echo "try:  curl -s http://localhost:$(PORT)/v1/verify -H 'Content-Type: application/json' -d '{\"email\":\"jane@gmial.com\"}'"
+	@$(MAKE) -s --no-print-directory -j2 all
+	@echo "try:  curl -s http://localhost:$(PORT)/v1/verify -H 'Content-Type: application/json' -d '{\"email\":\"jane@gmail.con\",\"policy\":\"signup\"}'"
 	@echo "stop: Ctrl-C    another port: make run PORT=8081"
 	@exec $(BUILD)/vrfyd serve --auth off --listen 127.0.0.1:$(PORT)
 
@@ -101,7 +101,7 @@ run: deps-run ## install, build, start the service on http://localhost:8080 (POR
 
 .PHONY: test check units
 test: deps-test ## install, build, run every test that needs no root and no network
-	@$(MAKE) --no-print-directory -j2 all units
+	@$(MAKE) -s --no-print-directory -j2 all units
 	@$(MAKE) --no-print-directory check
 units: $(UNITS)
 check: all units

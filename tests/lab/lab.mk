@@ -10,7 +10,7 @@ IMAP      ?= 0
 
 .PHONY: demo demo-here accuracy test-lab
 demo: deps-demo ## the service against a made-up mail internet: a table of verdicts; ONCE=1 ends after it
-	@$(MAKE) --no-print-directory -j2 all
+	@$(MAKE) -s --no-print-directory -j2 all
 	@$(MAKE) --no-print-directory demo-here
 demo-here: $(BUILD)/vrfyd $(BUILD)/maillab
 	@rm -rf $(LAB_DIR)/demo && mkdir -p $(LAB_DIR)

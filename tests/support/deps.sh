@@ -13,10 +13,16 @@ if ! command -v apt-get >/dev/null; then
     echo "These packages are missing, and this system has no apt (names are Debian's):$missing" >&2
     exit 1
 fi
+
+# sudo may ask for a password where somebody can type it, and nowhere else
+may_sudo() {
+    command -v sudo >/dev/null || return 1
+    sudo -n true 2>/dev/null || { [ -t 0 ] && [ -t 2 ] && echo "to be installed:$missing" >&2 && sudo -v; }
+}
 as_root=
 if [ "$(id -u)" != 0 ]; then
-    if ! sudo -n true 2>/dev/null; then
-        echo "These packages are missing, and installing needs root:" >&2
+    if ! may_sudo; then
+        echo "These packages are missing, and only root can install them:" >&2
         echo "    apt-get install$missing" >&2
         exit 1
     fi
@@ -26,6 +32,6 @@ echo "installing:$missing"
 # shellcheck disable=SC2086  # a list of words is meant
 {
     $as_root apt-get -o DPkg::Lock::Timeout=300 update -qq
-    DEBIAN_FRONTEND=noninteractive $as_root apt-get -o DPkg::Lock::Timeout=300 install -y -qq \
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq \
         --no-install-recommends $missing >/dev/null
 }
