@@ -267,7 +267,7 @@ static bool read_words(struct check_run *run)
         run->words.count = 0;
     }
     if (run->from_stdin && isatty(STDIN_FILENO))
-        fputs("vrfyd: reading addresses from the terminal, one a line; Ctrl-D ends\n", stderr);
+        fputs("vrfyd: reading addresses from the terminal, one per line; Ctrl-D ends\n", stderr);
     return true;
 }
 
@@ -333,22 +333,22 @@ int cli_check(int argc, char **argv)
 {
     struct check_run *run = mem_new(struct check_run);
     const struct cli_option options[] = {
-        {"--json", CLI_SWITCH, &run->json, 0, 0, "one JSON object a line instead of a block"},
+        {"--json", CLI_SWITCH, &run->json, 0, 0, "one JSON object per line instead of a block"},
         {"--policy", CLI_TEXT, &run->policy_name, 0, 0,
-         "whose action is shown: default, signup, strict"},
+         "whose action is shown: default, signup, strict, or your own"},
         {"--no-smtp", CLI_SWITCH, &run->smtp, 0, 0, "do not ask mail servers"},
         {"--no-imap", CLI_SWITCH, &run->imap, 0, 0, "do not look for IMAP"},
         {"--explain", CLI_TEXT, &run->explain_name, 0, 0, "none, evidence or transcript"},
         {"--deadline-ms", CLI_NUMBER, &run->deadline_ms, DEADLINE_MIN_MS, DEADLINE_CHECK_MAX_MS,
          "longest wait for each verdict"},
         {"--max-age-s", CLI_NUMBER, &run->max_age_s, 0, MAX_AGE_MAX_S,
-         "oldest evidence that will do"},
+         "oldest evidence that is still good enough"},
         {NULL, CLI_SWITCH, NULL, 0, 0, NULL},
     };
     const struct cli_command command = {
         "check", "[OPTIONS] [SETTINGS] [ADDRESS...]",
-        "Verifies addresses, given here or one a line on stdin.\n"
-        "Exit status: 0 all deliverable, 1 some undeliverable, 4 only risky or unknown left,\n"
+        "Verifies addresses, given here or one per line on stdin.\n"
+        "Exit status: 0 all deliverable, 1 some undeliverable, 4 no worse than risky or unknown,\n"
         "2 usage, 3 could not run.",
         options};
     char error[512];

@@ -71,15 +71,14 @@ int cli_doctor(int argc, char **argv)
 {
     struct doctor_page page = {.colours = cli_has_colours(stdout)};
     const struct cli_option options[] = {
-        {"--json", CLI_SWITCH, &page.json, 0, 0, "one JSON object a line instead of a table"},
+        {"--json", CLI_SWITCH, &page.json, 0, 0, "one JSON object per line instead of a table"},
         {NULL, CLI_SWITCH, NULL, 0, 0, NULL},
     };
     const struct cli_command command = {
         "doctor", "[OPTIONS] [SETTINGS]",
-        "Looks whether this host can ask mail servers: resolver and DNSSEC, port 25, our names "
-        "and\n"
-        "addresses, blocklists, IPv6, certificates, clock, limits. Greets a few well-known mail\n"
-        "hosts and asks nobody about a mailbox. Use the settings that the service has.\n"
+        "Checks whether this host can ask mail servers: resolver and DNSSEC, port 25, our names\n"
+        "and addresses, blocklists, IPv6, certificates, clock, limits. Greets a few well-known\n"
+        "mail hosts and asks nobody about a mailbox. Use the same settings as the service.\n"
         "Exit status: 0 no failure, 1 some failure, 2 usage, 3 could not run.",
         options};
     struct config config;

@@ -90,7 +90,7 @@ int cli_domain(int argc, char **argv)
 {
     struct domain_run run = {.deadline_ms = DEADLINE_MS};
     const struct cli_option options[] = {
-        {"--json", CLI_SWITCH, &run.json, 0, 0, "one JSON object a line instead of a block"},
+        {"--json", CLI_SWITCH, &run.json, 0, 0, "one JSON object per line instead of a block"},
         {"--deadline-ms", CLI_NUMBER, &run.deadline_ms, DEADLINE_LOW_MS, DEADLINE_HIGH_MS,
          "longest wait for each domain"},
         {NULL, CLI_SWITCH, NULL, 0, 0, NULL},

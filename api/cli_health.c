@@ -106,7 +106,7 @@ int cli_health(int argc, char **argv)
     static const struct cli_command command = {
         "health", "[SETTINGS] [URL]",
         "Asks a running service whether it is well: exit status 0 or 1.\n"
-        "Without a URL it asks where the settings say that the service listens.",
+        "Without a URL it asks at the address in the setting `listen`.",
         NULL};
     struct target target = {0};
     struct cli_words words;

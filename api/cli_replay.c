@@ -65,16 +65,16 @@ int cli_replay(int argc, char **argv)
     struct config config;
     struct replay_options options = {.config = &config};
     const struct cli_option own[] = {
-        {"--json", CLI_SWITCH, &options.json, 0, 0, "one JSON object a line"},
+        {"--json", CLI_SWITCH, &options.json, 0, 0, "one JSON object per line"},
         {"--all", CLI_SWITCH, &options.all, 0, 0, "rows that did not change, too"},
         {NULL, CLI_SWITCH, NULL, 0, 0, NULL},
     };
     const struct cli_command command = {
         "replay", "[OPTIONS] [SETTINGS] [FILE...]",
         "Decides stored verdicts again by the rules of this release and shows what changed.\n"
-        "Each FILE (or stdin, also as -) holds answers of the API or of check --json: one a line,\n"
-        "a JSON array, or a batch's answer, with explain=evidence or transcript.\n"
-        "Exit status: 0 nothing changed, 1 something did, 2 usage, 3 not all could be read.",
+        "Each FILE (or stdin, also as -) holds answers of the API or of check --json: one per\n"
+        "line, a JSON array, or a batch's answer, with explain=evidence or transcript.\n"
+        "Exit status: 0 nothing changed, 1 something did, 2 usage, 3 not everything could be read.",
         own};
     struct cli_words words;
     int status;

@@ -41,7 +41,7 @@ int cli_classify(int argc, char **argv)
     static const struct cli_command command = {
         "classify", "[SETTINGS]",
         "Reads SMTP replies as NDJSON on stdin, {\"code\", \"enhanced\"?, \"text\", \"stage\"?},\n"
-        "and writes what each means, {\"class\", \"rule\"}, a line for a line.",
+        "and writes what each means, {\"class\", \"rule\"}, one line for each line read.",
         NULL};
     struct config config;
     int status;
@@ -58,9 +58,8 @@ int cli_syntax(int argc, char **argv)
     static const struct cli_command command = {
         "syntax", "[SETTINGS]",
         "Reads addresses as NDJSON on stdin, {\"email\"}, and writes what is known without asking\n"
-        "anybody: {\"email\", \"valid\", \"error\", \"normalized\", \"dedupe_key\", "
-        "\"suggestion\", "
-        "\"flags\"},\na line for a line.",
+        "anybody, one line for each line read: {\"email\", \"valid\", \"error\", \"normalized\",\n"
+        "\"dedupe_key\", \"suggestion\", \"flags\"}.",
         NULL};
     struct address_options options = {.check_tld = true};
     struct config config;

@@ -179,7 +179,7 @@ static const char *advice_for(const char *zone)
     for (size_t i = 0; i < ARRAY_LENGTH(known_lists); i++)
         if (strcmp(known_lists[i].zone, zone) == 0)
             return known_lists[i].advice;
-    return "ask the list for removal, after what it names has ended";
+    return "stop what the list names, then ask it for removal";
 }
 
 static void judge_ours(const struct list_check *check, const struct list_question *question)
@@ -225,7 +225,7 @@ static void judge_unsound(const struct list_check *check)
                     "gives no usable answer to its own test entries");
     else
         doctor_note(doctor, "blocklist", DOCTOR_SKIPPED, check->zone,
-                    "take it out of doctor_blocklists if it stays so",
+                    "take it out of doctor_blocklists if this persists",
                     check->unlisted.word == LISTED
                         ? "lists what must never be listed (127.0.0.1): not believed"
                         : "does not list its own test entry (127.0.0.2): not believed");

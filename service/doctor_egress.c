@@ -55,8 +55,8 @@ static void note_closed(struct doctor *doctor, const char *check, const char *su
                     "the proxy is down or refuses us");
     else if (optional)
         doctor_note(doctor, check, result, subject,
-                    "few domains have only IPv6 hosts: their addresses come out as "
-                    "connect_timeout. Give this host IPv6 with a PTR record, or leave it",
+                    "the few domains with only IPv6 hosts come out as connect_timeout. Give this "
+                    "host IPv6 with a PTR record, or live with that",
                     "mail hosts cannot be reached over IPv6");
     else if (tally->refused == tally->visits)
         doctor_note(doctor, check, result, subject, open_it,

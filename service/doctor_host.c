@@ -81,7 +81,7 @@ static void judge_descriptors(struct doctor *doctor)
                     doctor->config->checks_max);
     else if (room < CHECKS_FEW)
         doctor_note(doctor, "descriptors", DOCTOR_WARN, NULL, raise_it,
-                    "room for %zu checks at once only", room);
+                    "room for only %zu checks at once", room);
     else
         doctor_note(doctor, "descriptors", DOCTOR_OK, NULL, NULL, "room for %zu checks at once",
                     room);

@@ -172,7 +172,7 @@ static void judge_hello(struct doctor *doctor)
 /* --- PTR ---------------------------------------------------------------------------------------
  */
 
-/* Names made of the address are given to customers nobody knows; "generic-looking" to filters. */
+/* Names made from the address are given to customers nobody knows; "generic-looking" to filters. */
 static bool looks_generic(const char *name, const struct ip_address *address)
 {
     unsigned seen = 0;
@@ -220,9 +220,9 @@ static void judge_agreement(struct doctor *doctor, const struct reverse *reverse
                     "is called %s, but hello_name is %s", confirmed->name, hello);
     else if (looks_generic(confirmed->name, &reverse->address))
         doctor_note(doctor, "ptr", DOCTOR_WARN, address,
-                    "have the PTR record name something of yours: filters take names made of the "
-                    "address for somebody's home",
-                    "is called %s, a name made of the address", confirmed->name);
+                    "have the PTR record give a name of your own: filters take names made from "
+                    "the address for home connections",
+                    "is called %s, a name made from the address", confirmed->name);
     else
         doctor_note(doctor, "ptr", DOCTOR_OK, address, NULL,
                     "is called %s, which is hello_name and resolves back", same->name);
@@ -237,7 +237,7 @@ static void judge_reverse(struct doctor *doctor, const struct reverse *reverse)
         judge_agreement(doctor, reverse, address);
     else if (reverse->status == DNS_FOUND || says_nothing(reverse->status))
         doctor_note(doctor, "ptr", DOCTOR_FAIL, address,
-                    "ask whoever gave you the address for a PTR record that says hello_name",
+                    "ask whoever gave you the address for a PTR record with hello_name in it",
                     "has no PTR record: many servers refuse it");
     else
         doctor_note(doctor, "ptr", DOCTOR_WARN, address, "try again",
@@ -277,17 +277,17 @@ static void on_spf(void *context, const struct dns_answer *answer)
         found = found || is_spf(&answer->records[i]);
     if (found)
         doctor_note(doctor, "mail_from", DOCTOR_OK, doctor->config->mail_from, NULL,
-                    "its domain takes mail and has an SPF record");
+                    "is in a domain that takes mail and has an SPF record");
     else
         doctor_note(doctor, "mail_from", DOCTOR_WARN, doctor->config->mail_from,
                     "publish one that passes for this host and ends in -all",
-                    "its domain has no SPF record");
+                    "is in a domain without an SPF record");
     doctor_arrived(doctor);
 }
 
 static void on_sender_mx(void *context, struct mx_evidence *mx)
 {
-    static const char take_mail[] = "use a mailbox that takes mail: servers ask back";
+    static const char take_mail[] = "use a mailbox that takes mail: servers check back";
     struct doctor *doctor = context;
     const char *from = doctor->config->mail_from;
     bool unsure = mx->outcome == MX_TIMEOUT || mx->outcome == MX_FAILURE || mx->outcome == MX_BOGUS;
@@ -297,10 +297,10 @@ static void on_sender_mx(void *context, struct mx_evidence *mx)
         dns_ask(doctor->dns, doctor->sender_domain, DNS_TXT, on_spf, doctor);
     } else if (mx->outcome == MX_FOUND) {
         doctor_note(doctor, "mail_from", DOCTOR_WARN, from, "publish an MX record",
-                    "its domain has no MX record, only an address");
+                    "is in a domain without an MX record, only an address");
     } else {
         doctor_note(doctor, "mail_from", unsure ? DOCTOR_WARN : DOCTOR_FAIL, from,
-                    unsure ? "try again" : take_mail, "its domain takes no mail: %s",
+                    unsure ? "try again" : take_mail, "is in a domain that takes no mail: %s",
                     mx_outcome_name(mx->outcome));
     }
     mx_evidence_drop(&mx);
@@ -327,7 +327,7 @@ void doctor_sender_start(struct doctor *doctor)
     }
     if (!doctor->dns_works) {
         doctor_note(doctor, "mail_from", DOCTOR_SKIPPED, from, NULL,
-                    "its domain cannot be looked up without a resolver");
+                    "is in a domain that cannot be looked up without a resolver");
         return;
     }
     snprintf(doctor->sender_domain, sizeof(doctor->sender_domain), "%s", address.domain_ascii);

@@ -191,7 +191,7 @@ static void judge_claim(struct resolver *resolver, enum validation validation)
     else if (!resolver->loopback)
         doctor_note(doctor, "dnssec", DOCTOR_WARN, resolver->text,
                     "run a validating resolver (unbound, knot-resolver) on this host",
-                    "validates, but the way from it to here is not protected");
+                    "validates, but the path from it to here is not protected");
     else
         doctor_note(doctor, "dnssec", DOCTOR_OK, resolver->text, NULL, "validates");
 }

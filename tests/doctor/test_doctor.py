@@ -315,7 +315,7 @@ class Doctor(unittest.TestCase):
         self.zone.add(name, A, OURS)
         self.settings["hello-name"] = name
         findings, _ = self.examine()
-        self.expect(findings, "ptr", "warn", "a name made of the address")
+        self.expect(findings, "ptr", "warn", "a name made from the address")
 
     def test_hello_name_has_no_dot(self):
         self.mail_hosts()
@@ -336,9 +336,9 @@ class Doctor(unittest.TestCase):
         rows = [
             ("", "warn", "is not set"),
             ("probe@us.test", "ok", "SPF"),
-            ("probe@fine.test", "warn", "no SPF record"),
+            ("probe@fine.test", "warn", "without an SPF record"),
             ("probe@signed.test", "fail", "mx_private_address"),
-            ("probe@probe.us.test", "warn", "no MX record"),
+            ("probe@probe.us.test", "warn", "without an MX record"),
             ("probe@gone.test", "fail", "domain_not_found"),
             ("probe@bogus.test", "warn", "dnssec_bogus"),
             ("probe@", "fail", "domain_missing"),
