@@ -65,7 +65,7 @@ class Client:
     def at_once(self, calls):
         """Runs all calls at the same moment, each in a thread; their results in order, raising the first failure."""
         results, failures = [None] * len(calls), []
-        gate = threading.Barrier(len(calls))
+        gate = threading.Barrier(max(len(calls), 1))
 
         def run(index):
             try:
