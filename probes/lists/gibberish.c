@@ -87,7 +87,7 @@ static double turning(const char *local, size_t length)
                  (is_digit(local[i - 1]) && is_letter(local[i]));
     if (turns <= TURNS_LEAST)
         return 0.0;
-    return turns >= TURNS_SURE ? 1.0 : 0.5 + (double)(turns - TURNS_LEAST - 1) / TURNS_SURE;
+    return turns >= TURNS_SURE ? 1.0 : 0.5 + (turns - TURNS_LEAST - 1) / (double)TURNS_SURE;
 }
 
 /* 1 or -1: `b` is the next key to the right or left of `a`; 2: the same key; 0: neither. */

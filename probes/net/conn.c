@@ -9,14 +9,13 @@
 #include "probes/net/conn.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "probes/base/mem.h"
+#include "probes/net/conn_socket.h"
 #include "probes/net/socks.h"
 #include "probes/net/tls_internal.h"
 
@@ -447,32 +446,9 @@ const struct tls_facts *conn_tls_facts(const struct conn *conn)
 
 /* --- connecting ---------------------------------------------------------------------- */
 
-static enum conn_event event_of_connect_error(int error, uint8_t family)
-{
-    switch (error) {
-    case ECONNREFUSED:
-        return CONN_REFUSED;
-    case ETIMEDOUT:
-        return CONN_TIMED_OUT;
-    case ECONNRESET:
-    case EPIPE:
-        return CONN_LOST;
-    case EADDRNOTAVAIL: /* IPv4: no port left; IPv6: this host has no address to come from */
-        return family == 6 ? CONN_UNREACHABLE : CONN_LOCAL_ERROR;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EADDRINUSE:
-        return CONN_LOCAL_ERROR;
-    default: /* ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT, EACCES of a firewall, ... */
-        return CONN_UNREACHABLE;
-    }
-}
-
 static enum conn_event why_not_connected(const struct conn *conn, int error)
 {
-    enum conn_event event = event_of_connect_error(error, conn->family);
+    enum conn_event event = conn_event_of_error(error, conn->family);
 
     return conn->socks == NULL || event == CONN_LOCAL_ERROR ? event : CONN_PROXY_FAILED;
 }
@@ -584,31 +560,6 @@ static void on_io(void *context, bool readable, bool writable)
     leave(conn);
 }
 
-/* Without IP_BIND_ADDRESS_NO_PORT a bound source would cap the whole process, not each
- * destination, at the range of ephemeral ports. */
-static bool bind_source(int fd, const struct ip_address *source)
-{
-    struct sockaddr_storage from;
-    socklen_t length = ip_to_socket(source, 0, &from);
-    int one = 1;
-
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    return bind(fd, (struct sockaddr *)&from, length) == 0;
-}
-
-/* Small commands must not wait for acknowledgements (Nagle). TCP_FASTOPEN_CONNECT stays
- * off: it defers the connect to our first write, and mail servers speak first. */
-static int open_socket(uint8_t family)
-{
-    int one = 1;
-    int fd = socket(family == 6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                    IPPROTO_TCP);
-
-    if (fd >= 0)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    return fd;
-}
-
 static void use_proxy(struct conn *conn, const struct conn_params *params)
 {
     conn->socks = mem_new(struct socks);
@@ -626,14 +577,14 @@ static void begin_connect(struct conn *conn, const struct conn_params *params)
 
     if (proxy != NULL)
         use_proxy(conn, params);
-    conn->fd = open_socket(conn->family);
+    conn->fd = conn_socket_open(conn->family);
     if (conn->fd < 0) {
         fail_later(conn, why_not_connected(conn, errno));
         return;
     }
     loop_io_init(&conn->io, params->loop, conn->fd, on_io, conn);
     if (proxy == NULL && params->source.family == conn->family &&
-        !bind_source(conn->fd, &params->source)) {
+        !conn_socket_bind(conn->fd, &params->source)) {
         fail_later(conn, CONN_LOCAL_ERROR);
         return;
     }

@@ -10,6 +10,12 @@ check() {
     if "$@"; then passed=$((passed + 1)); echo "ok    $name"; else failed=$((failed + 1)); echo "FAIL  $name"; fi
 }
 
+missing=
+for tool in clang-format clang-tidy cppcheck pkg-config; do
+    command -v "$tool" >/dev/null || missing="$missing $tool"
+done
+[ -z "$missing" ] || { echo "missing:$missing (make deps installs them)"; exit 1; }
+
 mapfile -t sources < <(git ls-files '*.c' '*.h')
 mapfile -t units < <(git ls-files 'probes/*.c' 'service/*.c' 'api/*.c' 'tests/lab/*.c')
 
