@@ -120,13 +120,10 @@ static char *read_all(FILE *file, size_t bound, size_t *length)
     char *bytes = mem_resize(NULL, capacity);
 
     for (;;) {
-        size_t more = fread(bytes + got, 1, capacity - got, file);
-
-        got += more;
-        if (more == 0 || got > bound)
+        got += fread(bytes + got, 1, capacity - got, file);
+        if (got < capacity || got > bound) /* short is the end, or an error */
             break;
-        if (got == capacity)
-            bytes = mem_resize(bytes, capacity *= 2);
+        bytes = mem_resize(bytes, capacity *= 2);
     }
     *length = got;
     return bytes;
