@@ -41,4 +41,9 @@ else
         tar --null -T - --ignore-failed-read -cf -) 2>/dev/null | tar -C "$state/src" -xf -
 fi
 cp -L /etc/resolv.conf "$state/resolv.conf"
-"$interop/machine.sh" -b "$state/src:/src" -u "$user" "$base" "$state" "cd /src && ${*:-exec bash}"
+# Not in the foreground: there bash would hear of a signal only when the command has ended.
+setpriv --pdeathsig TERM "$interop/machine.sh" -b "$state/src:/src" -u "$user" "$base" "$state" \
+    "cd /src && ${*:-exec bash}" <&0 &
+machine=$!
+trap 'kill -TERM $machine 2>/dev/null || :; wait $machine || :; exit 130' INT TERM
+wait $machine
