@@ -109,13 +109,17 @@ static char *read_secret(const char *path)
     char line[SECRET_FILE_MAX] = "";
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     ssize_t length;
+    int error;
 
     if (fd < 0)
         return NULL;
     length = read(fd, line, sizeof(line) - 1);
+    error = errno;
     close(fd);
-    if (length < 0)
+    if (length < 0) {
+        errno = error; /* the caller says why */
         return NULL;
+    }
     line[length] = '\0';
     line[strcspn(line, " \t\r\n")] = '\0';
     return mem_copy_text(line);
