@@ -49,7 +49,8 @@ void recipient_remember(struct checks *checks, const char *wire, struct smtp_evi
         forget(checks, memory);
     if (lifetime_s == 0)
         return;
-    if (HASH_COUNT(checks->recipients) >= checks->shard->config->cache_entries)
+    if (checks->recipients != NULL &&
+        HASH_COUNT(checks->recipients) >= checks->shard->config->cache_entries)
         forget(checks, checks->recipients); /* uthash keeps insertion order: the oldest */
     memory = mem_zeroed(1, sizeof(*memory) + length + 1);
     memcpy(memory->wire, wire, length + 1);
@@ -76,8 +77,8 @@ void transcript_remember(struct checks *checks, struct smtp_evidence *evidence)
 
 void recipients_free(struct checks *checks)
 {
-    for (size_t i = 0; i < TRANSCRIPTS_KEPT; i++)
-        smtp_evidence_drop(&checks->transcripts[i]);
     while (checks->recipients != NULL)
         forget(checks, checks->recipients);
+    for (size_t i = 0; i < TRANSCRIPTS_KEPT; i++)
+        smtp_evidence_drop(&checks->transcripts[i]);
 }
