@@ -500,8 +500,7 @@ static void check_start(struct check *check, const struct address *address)
     }
 }
 
-/* --- intake --------------------------------------------------------------------------------------
- */
+/* --- intake ---------------------------------------------------------------------------------- */
 
 /* May the ticket join? The check takes from memory what is as young as its own request wants it. A
  * ticket that wants it younger can have that until something was taken, or the question has left.
@@ -611,8 +610,7 @@ void checks_take(struct checks *checks, struct engine_ticket *ticket)
         take_address(checks, ticket);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------ */
 
 struct checks *checks_new(struct shard *shard)
 {

@@ -233,8 +233,7 @@ static void learn_addresses(struct doctor *doctor)
                     "nobody told us our public address");
 }
 
-/* --- certificates ------------------------------------------------------------------------------
- */
+/* --- certificates ---------------------------------------------------------------------------- */
 
 static void learn_certificates(struct doctor *doctor)
 {
@@ -254,8 +253,7 @@ static void learn_certificates(struct doctor *doctor)
     }
 }
 
-/* --- the step ------------------------------------------------------------------------------------
- */
+/* --- the step -------------------------------------------------------------------------------- */
 
 void doctor_egress_start(struct doctor *doctor) { doctor_visits_start(doctor); }
 

@@ -169,8 +169,7 @@ static void judge_hello(struct doctor *doctor)
                     "could not be looked up: %s", dns_status_name(names->hello_status[0]));
 }
 
-/* --- PTR ---------------------------------------------------------------------------------------
- */
+/* --- PTR ------------------------------------------------------------------------------------- */
 
 /* Names made from the address are given to customers nobody knows; "generic-looking" to filters. */
 static bool looks_generic(const char *name, const struct ip_address *address)
@@ -259,8 +258,7 @@ void doctor_names_finish(struct doctor *doctor)
     doctor->names = NULL;
 }
 
-/* --- the sender
- * ----------------------------------------------------------------------------------- */
+/* --- the sender ------------------------------------------------------------------------------ */
 
 static bool is_spf(const struct dns_record *record)
 {

@@ -217,8 +217,7 @@ static void judge_validation(struct resolver *resolver)
                     "does not validate: DNSSEC and DANE of a domain stay unknown");
 }
 
-/* --- the step -----------------------------------------------------------------------------------
- */
+/* --- the step -------------------------------------------------------------------------------- */
 
 void doctor_resolvers_finish(struct doctor *doctor)
 {

@@ -299,8 +299,7 @@ static bool read_smtp(const struct reading *reading, const json_t *root)
            read_address(reading, smtp, "source", &reading->stored->source);
 }
 
-/* --- the domain ----------------------------------------------------------------------------------
- */
+/* --- the domain ------------------------------------------------------------------------------ */
 
 static bool read_host(const struct reading *reading, const json_t *object, struct mx_host *host)
 {
@@ -361,8 +360,7 @@ static bool read_domain(const struct reading *reading, const json_t *root)
     return true;
 }
 
-/* --- what was decided ---------------------------------------------------------------------------
- */
+/* --- what was decided ------------------------------------------------------------------------ */
 
 static bool read_decision(const struct reading *reading, const json_t *root)
 {

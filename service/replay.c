@@ -249,8 +249,7 @@ static void unreadable(const struct replay *replay, const char *why)
     fprintf(replay->out, ": %s\n", why);
 }
 
-/* --- documents -----------------------------------------------------------------------------------
- */
+/* --- documents ------------------------------------------------------------------------------- */
 
 static void take_document(const struct replay *replay, const json_t *root)
 {
@@ -319,8 +318,7 @@ static void take_line(struct replay *replay, const char *bytes, size_t length)
     json_decref(root);
 }
 
-/* --- input
- * ----------------------------------------------------------------------------------------- */
+/* --- input ----------------------------------------------------------------------------------- */
 
 struct input {
     FILE *file;

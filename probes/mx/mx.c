@@ -211,8 +211,7 @@ static void on_ready(void *context)
         tell(resolver->ready);
 }
 
-/* --- the contract ------------------------------------------------------------------------------
- */
+/* --- the contract ---------------------------------------------------------------------------- */
 
 struct mx_resolver *mx_resolver_new(const struct mx_params *params)
 {

@@ -219,8 +219,7 @@ static void on_ready(void *context)
     }
 }
 
-/* --- the contract
- * --------------------------------------------------------------------------------- */
+/* --- the contract ---------------------------------------------------------------------------- */
 
 struct dns *dns_new(const struct dns_params *params, const char **error)
 {

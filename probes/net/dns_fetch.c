@@ -184,8 +184,7 @@ void dns_fetch_cancel(struct dns_fetch **fetch)
     *fetch = NULL;
 }
 
-/* --- ends ----------------------------------------------------------------------------------------
- */
+/* --- ends ------------------------------------------------------------------------------------ */
 
 static void finish(struct dns_fetch *fetch, struct dns_answer *answer)
 {
@@ -203,8 +202,7 @@ static void fail(struct dns_fetch *fetch, enum dns_status status)
     finish(fetch, new_failure(fetch, status));
 }
 
-/* --- which server next
- * ------------------------------------------------------------------------------ */
+/* --- which server next ----------------------------------------------------------------------- */
 
 static unsigned server_of_turn(const struct dns_fetch *fetch)
 {
@@ -274,8 +272,7 @@ static void timed_out(struct dns_fetch *fetch)
     go_on(fetch);
 }
 
-/* --- reading answers
- * -------------------------------------------------------------------------------- */
+/* --- reading answers ------------------------------------------------------------------------- */
 
 /* The server left the last CNAME for us to follow (one that is not recursive does). */
 static void follow(struct dns_fetch *fetch, const struct dns_message *message)
@@ -420,8 +417,7 @@ static void on_delivered(void *context, struct dns_attempt *attempt, enum dns_de
         give_credit_back(fetcher); /* the fetch may be gone */
 }
 
-/* --- sending
- * ------------------------------------------------------------------------------------------ */
+/* --- sending --------------------------------------------------------------------------------- */
 
 static void send_now(struct dns_fetch *fetch)
 {
@@ -526,8 +522,7 @@ struct dns_fetch *dns_fetch_start(struct dns_fetcher *fetcher, const char *name,
     return fetch;
 }
 
-/* --- the fetcher
- * ---------------------------------------------------------------------------------------- */
+/* --- the fetcher ----------------------------------------------------------------------------- */
 
 static size_t find_servers(const char *text, struct dns_server servers[DNS_SERVERS_MAX])
 {

@@ -234,8 +234,7 @@ static void on_mx(void *context, const struct dns_answer *answer)
     query->dns = dns_ask(query->client->dns, query->host, DNS_A, on_address, query);
 }
 
-/* --- the list ------------------------------------------------------------------------------------
- */
+/* --- the list -------------------------------------------------------------------------------- */
 
 static void read_address(struct client *client, const char *line, size_t length)
 {

@@ -236,8 +236,7 @@ static bool open_channel(struct yardstick *yardstick, const char *resolver)
            ares_set_servers_ports_csv(yardstick->channel, resolver) == ARES_SUCCESS;
 }
 
-/* --- the loop -----------------------------------------------------------------------------------
- */
+/* --- the loop -------------------------------------------------------------------------------- */
 
 static uint64_t processor_us(void)
 {

@@ -283,8 +283,7 @@ static void test_refused(void **state)
         check_refused(&refused[i]);
 }
 
-/* --- literals ----------------------------------------------------------------------------------
- */
+/* --- literals -------------------------------------------------------------------------------- */
 
 static const char *const good_literals[] = {
     "[192.0.2.1]",
@@ -360,8 +359,7 @@ static void test_literals(void **state)
     }
 }
 
-/* --- valid, yet decided
- * ---------------------------------------------------------------------------- */
+/* --- valid, yet decided ---------------------------------------------------------------------- */
 
 static const struct judged {
     const char *input, *code;
@@ -431,8 +429,7 @@ static void test_options(void **state)
     assert_true(address_parse("a@x.notatld", 11, NULL, &address));
 }
 
-/* --- cleaning is reported
- * -------------------------------------------------------------------------- */
+/* --- cleaning is reported -------------------------------------------------------------------- */
 
 static const struct {
     const char *input, *code;
@@ -484,8 +481,7 @@ static void test_bounds(void **state)
     assert_int_equal(address.code, ADDRESS_NO_AT);
 }
 
-/* --- every octet string: refused inside the input, or the same when read again
- * -------------------- */
+/* --- every octet string: refused inside the input, or the same when read again --------------- */
 
 static void check_property(const char *input, size_t length)
 {

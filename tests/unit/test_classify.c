@@ -61,8 +61,7 @@ static void expect(const struct reply_case *c, struct reply_meaning have)
                  have.rule, reply_class_name(c->class), c->rule);
 }
 
-/* --- a reply for every rule --------------------------------------------------------------------
- */
+/* --- a reply for every rule ------------------------------------------------------------------ */
 
 static const struct reply_case rule_cases[] = {
     {RCPT, 250, "2.1.5 Ok", REPLY_ACCEPTED, "C1"},
@@ -274,8 +273,7 @@ static void no_rule_is_without_a_reply(void **state)
     }
 }
 
-/* --- who is blamed comes first; codes that mean two things
- * ---------------------------------------- */
+/* --- who is blamed comes first; codes that mean two things ----------------------------------- */
 
 static const struct reply_case clash_cases[] = {
     /* a directory in front, an access map, us */
@@ -375,8 +373,7 @@ static void clashes_are_settled(void **state)
         expect(&clash_cases[i], classify(&clash_cases[i], NULL));
 }
 
-/* --- names are no words
- * ----------------------------------------------------------------------------- */
+/* --- names are no words ---------------------------------------------------------------------- */
 
 static const struct name_case {
     const char *label, *recipient, *server, *text, *rule;
@@ -468,8 +465,7 @@ static void enhanced_codes_are_chosen(void **state)
     }
 }
 
-/* --- rule files
- * -------------------------------------------------------------------------------------- */
+/* --- rule files ------------------------------------------------------------------------------ */
 
 static const struct file_case {
     const char *label, *text, *error;

@@ -444,8 +444,7 @@ static void test_cache_is_bounded(void **state)
     assert_false(look_up("n4.test", DNS_A).from_cache);
 }
 
-/* --- many askers --------------------------------------------------------------------------------
- */
+/* --- many askers ----------------------------------------------------------------------------- */
 
 static void test_equal_questions_are_one(void **state)
 {
@@ -547,8 +546,7 @@ static void test_many(void **state)
     assert_true(fake_dns_source_ports(fake) >= 2);
 }
 
-/* --- several servers
- * ---------------------------------------------------------------------------------- */
+/* --- several servers ------------------------------------------------------------------------- */
 
 static const struct failover_case {
     const char *label;

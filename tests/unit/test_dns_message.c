@@ -197,8 +197,7 @@ static void test_fields(void **state)
     assert_string_equal(message.final_name, "a.test");
 }
 
-/* --- what is refused ---------------------------------------------------------------------------
- */
+/* --- what is refused ------------------------------------------------------------------------- */
 
 static const struct bad_case {
     const char *label;
@@ -309,8 +308,7 @@ static void test_prefixes(void **state)
         }
 }
 
-/* --- bounds --------------------------------------------------------------------------------------
- */
+/* --- bounds ---------------------------------------------------------------------------------- */
 
 struct builder {
     uint8_t bytes[65535];

@@ -263,8 +263,7 @@ static void todays_rules_decide(void **state)
     }
 }
 
-/* --- documents that lack what an earlier release did not write -----------------------------------
- */
+/* --- documents that lack what an earlier release did not write ------------------------------- */
 
 #define OLD(reason, rest)                                                                          \
     "{\"email\":\"jane@corp.test\",\"status\":\"unknown\",\"reason\":\"" reason                    \
@@ -298,8 +297,7 @@ static void old_documents_tell_by_what_they_have(void **state)
     }
 }
 
-/* --- what is refused
- * ------------------------------------------------------------------------------- */
+/* --- what is refused ------------------------------------------------------------------------- */
 
 static const struct bad_case {
     const char *label, *json, *says;
@@ -371,8 +369,7 @@ static void bad_documents_are_named(void **state)
     }
 }
 
-/* --- files
- * ------------------------------------------------------------------------------------------- */
+/* --- files ----------------------------------------------------------------------------------- */
 
 #define GOOD HEAD DOMAIN "}"
 #define SAME OLD("suppressed", "")

@@ -293,8 +293,7 @@ static void reload_under_readers(void **state)
     assert_int_equal(atomic_load(&wrong), 0);
 }
 
-/* --- allow and suppress lists ------------------------------------------------------------------
- */
+/* --- allow and suppress lists ---------------------------------------------------------------- */
 
 static const char operator_text[] = "# allow\n"
                                     "jane@example.com\n"
@@ -393,8 +392,7 @@ static void operator_list_files(void **state)
     folder_remove(&folder);
 }
 
-/* --- the table ---------------------------------------------------------------------------------
- */
+/* --- the table ------------------------------------------------------------------------------- */
 
 static void table_grows(void **state)
 {

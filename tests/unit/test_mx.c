@@ -353,8 +353,7 @@ static void test_flags(void **state)
     }
 }
 
-/* --- order and caps ----------------------------------------------------------------------------
- */
+/* --- order and caps -------------------------------------------------------------------------- */
 
 static void test_equal_preferences_are_shuffled(void **state)
 {
@@ -424,8 +423,7 @@ static void test_operator_may_open_ranges(void **state)
     mx_evidence_drop(&evidence);
 }
 
-/* --- time
- * ------------------------------------------------------------------------------------------ */
+/* --- time ------------------------------------------------------------------------------------ */
 
 /* A silent AAAA must not hold up a host whose A is known for the whole budget (30 s here). */
 static void test_rest_is_not_waited_for(void **state)
@@ -532,8 +530,7 @@ static void test_cache_is_bounded(void **state)
     mx_evidence_drop(&evidence);
 }
 
-/* --- many askers
- * -------------------------------------------------------------------------------------- */
+/* --- many askers ----------------------------------------------------------------------------- */
 
 static void test_equal_lookups_are_one(void **state)
 {
@@ -596,8 +593,7 @@ static void test_freed_while_looking_up(void **state)
     new_resolver(10);
 }
 
-/* --- names
- * -------------------------------------------------------------------------------------------- */
+/* --- names ----------------------------------------------------------------------------------- */
 
 static void test_target_names(void **state)
 {

@@ -199,8 +199,7 @@ static void test_details(void **state)
     SSL_CTX_free(weak);
 }
 
-/* --- versions
- * ------------------------------------------------------------------------------------- */
+/* --- versions -------------------------------------------------------------------------------- */
 
 static void test_versions(void **state)
 {
@@ -234,8 +233,7 @@ static void test_versions(void **state)
     }
 }
 
-/* --- resumption
- * ------------------------------------------------------------------------------------ */
+/* --- resumption ------------------------------------------------------------------------------ */
 
 static void check_resumption(int version)
 {
@@ -371,8 +369,7 @@ static void test_sessions_grow_old(void **state)
     SSL_CTX_free(context);
 }
 
-/* --- the client
- * ----------------------------------------------------------------------------------------- */
+/* --- the client ------------------------------------------------------------------------------ */
 
 static void test_anchors(void **state)
 {
