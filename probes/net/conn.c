@@ -22,6 +22,8 @@
 enum {
     SEND_PENDING_MAX = 8192,
     LINE_BUFFER_MIN = 64,
+    SPREAD_SHARE = 128,  /* of a wait: by so much ends may differ, */
+    SPREAD_STEPS = 128,  /* in so many steps */
     SCRATCH_SIZE = 16384 /* a whole TLS record: nothing stays behind in the session */
 };
 
@@ -614,13 +616,22 @@ struct conn *conn_open(const struct conn_params *params)
     return conn;
 }
 
+/* Thousands may fall silent in one moment. Each end takes its time, so they are spread: no timer
+ * has to wait for all of them. */
+static uint32_t spread(const struct conn *conn, uint32_t timeout_ms)
+{
+    unsigned step = (unsigned)conn->fd % SPREAD_STEPS;
+
+    return timeout_ms + timeout_ms / SPREAD_SHARE * step / SPREAD_STEPS;
+}
+
 void conn_set_timeout(struct conn *conn, uint32_t timeout_ms)
 {
     if (conn->state >= STATE_FAILING)
         return;
     conn->timeout_owner = TIMEOUT_OF_OWNER;
     if (timeout_ms > 0)
-        loop_timer_start(&conn->timer, timeout_ms);
+        loop_timer_start(&conn->timer, spread(conn, timeout_ms));
     else
         loop_timer_stop(&conn->timer);
 }

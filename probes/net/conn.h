@@ -58,7 +58,8 @@ struct conn_params {
 
 /* Always returns a connection; failures come as events, even immediate ones. */
 struct conn *conn_open(const struct conn_params *params);
-/* From now, for all until the next call; 0 = no limit. Runs out as CONN_TIMED_OUT. */
+/* From now, for all until the next call, and up to a 128th longer; 0 = no limit. Runs out as
+ * CONN_TIMED_OUT. */
 void conn_set_timeout(struct conn *conn, uint32_t timeout_ms);
 /* Queues and sends; one call per turn of a dialogue (Nagle is off). At most 8 KiB pending. */
 void conn_send(struct conn *conn, const char *bytes, size_t length);
