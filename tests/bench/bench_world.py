@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from lab import Failure, Lab, Service, agrees, read_truth  # noqa: E402
 
 PROVIDERS_PERCENT, GREYLIST_S = 60, 2
-BATCH, BATCHES, DEADLINE_MS = 1000, 12, 60000
+BATCH, BATCHES, DEADLINE_MS = 250, 48, 60000
 FOLLOWERS, WAIT_S = 300, 5
 TIME_TARGET, CONNECTIONS_TARGET, RIGHT_TARGET = 1.25, 1.3, 0.999
 NAIVE_MIN, SHOWN = 5000, 20
