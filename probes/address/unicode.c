@@ -90,16 +90,25 @@ static unsigned bidi_class(ucs4_t character)
                                                                       : BIDI_OTHER;
 }
 
+/* The character at *i, which moves behind it. False: no UTF-8. */
+static bool take_character(const char *bytes, size_t length, size_t *i, ucs4_t *character)
+{
+    int size = u8_mbtoucr(character, (const uint8_t *)bytes + *i, length - *i);
+
+    if (size <= 0)
+        return false;
+    *i += (size_t)size;
+    return true;
+}
+
 bool unicode_bidi_valid(const char *bytes, size_t length)
 {
     unsigned seen = 0, first = 0, last = 0;
 
     for (size_t i = 0; i < length;) {
         ucs4_t character;
-        int size = u8_mbtoucr(&character, (const uint8_t *)bytes + i, length - i);
-        if (size <= 0)
+        if (!take_character(bytes, length, &i, &character))
             return false;
-        i += (size_t)size;
         unsigned class = bidi_class(character);
         first = first == 0 ? class : first;
         last = class == BIDI_MARK ? last : class;
@@ -164,10 +173,8 @@ bool unicode_mixed_script(const char *bytes, size_t length)
 
     for (size_t i = 0; i < length;) {
         ucs4_t character;
-        int size = u8_mbtoucr(&character, (const uint8_t *)bytes + i, length - i);
-        if (size <= 0)
+        if (!take_character(bytes, length, &i, &character))
             return false;
-        i += (size_t)size;
         const uc_script_t *script = uc_script(character);
         if (script == NULL)
             continue;
