@@ -306,7 +306,8 @@ void loop_io_want(struct loop_io *io, bool readable, bool writable)
     ev_io_stop(io->loop->ev, &io->watcher);
     if (events == 0)
         return;
-    ev_io_set(&io->watcher, io->watcher.fd, events);
+    /* not ev_io_set(): the kernel is told only of what has changed when the turn is over */
+    ev_io_modify(&io->watcher, events);
     ev_io_start(io->loop->ev, &io->watcher);
 }
 

@@ -21,6 +21,7 @@
 
 enum {
     SEND_PENDING_MAX = 8192,
+    RECORDS_PENDING_MAX = 32768, /* those 8 KiB in TLS, a hello with its ticket, our answers */
     LINE_BUFFER_MIN = 64,
     SPREAD_SHARE = 128,  /* of a wait: by so much ends may differ, */
     SPREAD_STEPS = 128,  /* in so many steps */
@@ -109,6 +110,7 @@ static void fail_later(struct conn *conn, enum conn_event event)
     conn->state = STATE_FAILING;
     conn->pending = event;
     loop_io_stop(&conn->io);
+    loop_heavy_stop(&conn->handshake);
     loop_timer_start(&conn->timer, 0);
 }
 
@@ -162,20 +164,11 @@ static void writing_failed(struct conn *conn, bool lost)
     drop_output(conn);
 }
 
-/* Returns how many octets were taken. */
+/* Returns how many octets the kernel took. */
 static size_t write_some(struct conn *conn, const char *bytes, size_t length)
 {
     ssize_t sent;
 
-    if (conn->tls != NULL) {
-        size_t taken = 0;
-
-        errno = 0;
-        if (tls_session_write(conn->tls, bytes, length, &taken) != TLS_BROKEN)
-            return taken;
-        writing_failed(conn, errno != EPIPE);
-        return length;
-    }
     do
         sent = send(conn->fd, bytes, length, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
@@ -203,22 +196,56 @@ static void flush_output(struct conn *conn)
 /* Poll interest follows from the state, here and nowhere else. */
 static void watch(struct conn *conn) { loop_io_want(&conn->io, true, conn->output_length > 0); }
 
+static void send_on(struct conn *conn)
+{
+    flush_output(conn);
+    watch(conn);
+}
+
+/* A record of TLS. It waits for what follows in this turn: the end of a handshake goes out with the
+ * first command. */
+static bool put_record(void *context, const char *octets, size_t length)
+{
+    struct conn *conn = context;
+
+    if (length > RECORDS_PENDING_MAX - conn->output_length)
+        return false;
+    keep_output(conn, octets, length);
+    return true;
+}
+
+static void send_in_clear(struct conn *conn, const char *bytes, size_t length)
+{
+    size_t taken = conn->output_length == 0 ? write_some(conn, bytes, length) : 0;
+
+    keep_output(conn, bytes + taken, length - taken);
+}
+
+static void send_in_tls(struct conn *conn, const char *bytes, size_t length)
+{
+    if (tls_session_write(conn->tls, bytes, length) == TLS_DONE)
+        flush_output(conn);
+    else
+        writing_failed(conn, true);
+}
+
 void conn_send(struct conn *conn, const char *bytes, size_t length)
 {
-    size_t taken;
-
     if (conn->state > STATE_HANDSHAKE || length == 0)
         return;
-    if (length > SEND_PENDING_MAX - conn->output_length) {
+    if (conn->output_length > SEND_PENDING_MAX || length > SEND_PENDING_MAX - conn->output_length ||
+        conn->state == STATE_HELLO || conn->state == STATE_HANDSHAKE) {
         fail_later(conn, CONN_LOCAL_ERROR); /* the peer takes nothing, the owner goes on */
         return;
     }
-    if (conn->state != STATE_OPEN || conn->output_length > 0) {
-        keep_output(conn, bytes, length); /* goes out when the connection, or its TLS, stands */
+    if (conn->state != STATE_OPEN) {
+        keep_output(conn, bytes, length); /* goes out when the connection stands */
         return;
     }
-    taken = write_some(conn, bytes, length);
-    keep_output(conn, bytes + taken, length - taken);
+    if (conn->tls != NULL)
+        send_in_tls(conn, bytes, length);
+    else
+        send_in_clear(conn, bytes, length);
     watch(conn);
 }
 
@@ -322,24 +349,16 @@ static void read_clear(struct conn *conn)
 /* All of it: what was read ahead does not make the descriptor readable again. */
 static void read_tls(struct conn *conn)
 {
+    enum tls_result result;
     size_t got;
 
     do {
-        switch (tls_session_read(conn->tls, scratch, sizeof scratch, &got)) {
-        case TLS_DONE:
+        result = tls_session_read(conn->tls, scratch, sizeof scratch, &got);
+        if (result == TLS_DONE)
             deliver(conn, scratch, got);
-            break;
-        case TLS_ENDED:
-            tell(conn, conn->reset_seen ? CONN_LOST : CONN_CLOSED);
-            return;
-        case TLS_BROKEN:
-            tell(conn, CONN_LOST);
-            return;
-        case TLS_WANT_READ:
-        case TLS_WANT_WRITE: /* only renegotiation wants to write; it is off */
-            return;
-        }
-    } while (conn->state == STATE_OPEN && tls_session_pending(conn->tls));
+        else if (result != TLS_WANT_READ)
+            tell(conn, result == TLS_ENDED && !conn->reset_seen ? CONN_CLOSED : CONN_LOST);
+    } while (result == TLS_DONE && conn->state == STATE_OPEN && tls_session_pending(conn->tls));
 }
 
 /* --- TLS --------------------------------------------------------------------------- */
@@ -350,6 +369,7 @@ static void tls_failed(struct conn *conn, enum tls_finding finding)
 
     facts->state = TLS_FAILED;
     facts->findings |= 1u << finding;
+    flush_output(conn); /* an alert says why */
     drop_output(conn);
 }
 
@@ -360,28 +380,12 @@ static bool octets_waiting(const struct conn *conn)
 {
     char octet;
 
-    return conn->unread > 0 || conn->partial_length > 0 ||
-           recv(conn->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+    return recv(conn->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 static enum tls_finding finding_of_waiting(const struct conn *conn)
 {
     return conn->spoken ? TLS_FINDING_STARTTLS_INJECTION : TLS_FINDING_HANDSHAKE_FAILED;
-}
-
-void conn_start_tls(struct conn *conn, struct tls_client *client, const char *server_name,
-                    bool legacy)
-{
-    if (conn->state != STATE_OPEN || conn->tls != NULL)
-        return;
-    conn->tls = tls_session_new(client, conn->fd, server_name, legacy);
-    if (octets_waiting(conn)) {
-        tls_failed(conn, finding_of_waiting(conn));
-        fail_later(conn, CONN_TLS_FAILED);
-        return;
-    }
-    conn->state = STATE_HELLO;
-    loop_io_want(&conn->io, false, true);
 }
 
 static void shake_hands(struct conn *conn)
@@ -395,19 +399,14 @@ static void shake_hands(struct conn *conn)
     switch (tls_session_handshake(conn->tls)) {
     case TLS_DONE:
         conn->state = STATE_OPEN;
-        watch(conn);
         if (tell(conn, CONN_TLS_READY) && conn->state == STATE_OPEN) {
-            flush_output(conn);
             watch(conn);
             if (tls_session_pending(conn->tls))
                 read_tls(conn);
         }
         break;
     case TLS_WANT_READ:
-        loop_io_want(&conn->io, true, false);
-        break;
-    case TLS_WANT_WRITE:
-        loop_io_want(&conn->io, false, true);
+        send_on(conn);
         break;
     case TLS_ENDED:
     case TLS_BROKEN:
@@ -426,6 +425,11 @@ static void on_handshake_turn(void *context)
     leave(conn);
 }
 
+static void wait_for_turn(struct conn *conn, enum loop_heavy_place place)
+{
+    loop_heavy_wait(&conn->handshake, conn->io.loop, place, on_handshake_turn, conn);
+}
+
 /* A step takes as long as ten probes in clear. Who has said hello holds 40 KB and goes first. */
 static void shake_hands_in_turn(struct conn *conn)
 {
@@ -433,10 +437,24 @@ static void shake_hands_in_turn(struct conn *conn)
         shake_hands(conn);
         return;
     }
-    loop_io_stop(&conn->io);
-    loop_heavy_wait(&conn->handshake, conn->io.loop,
-                    conn->state == STATE_HELLO ? LOOP_HEAVY_LAST : LOOP_HEAVY_FIRST,
-                    on_handshake_turn, conn);
+    loop_io_stop(&conn->io); /* it stays readable until its turn */
+    wait_for_turn(conn, LOOP_HEAVY_FIRST);
+}
+
+void conn_start_tls(struct conn *conn, struct tls_client *client, const char *server_name,
+                    bool legacy)
+{
+    if (conn->state != STATE_OPEN || conn->tls != NULL)
+        return;
+    conn->tls = tls_session_new(
+        client, conn->fd, (struct tls_put){.fn = put_record, .context = conn}, server_name, legacy);
+    if (conn->unread > 0 || conn->partial_length > 0) {
+        tls_failed(conn, finding_of_waiting(conn));
+        fail_later(conn, CONN_TLS_FAILED);
+        return;
+    }
+    conn->state = STATE_HELLO;
+    wait_for_turn(conn, LOOP_HEAVY_LAST);
 }
 
 const struct tls_facts *conn_tls_facts(const struct conn *conn)
@@ -461,10 +479,8 @@ static void stand(struct conn *conn)
     if (conn->timeout_owner == TIMEOUT_OF_CONNECT)
         loop_timer_stop(&conn->timer);
     watch(conn);
-    if (tell(conn, CONN_CONNECTED) && conn->state == STATE_OPEN) {
-        flush_output(conn);
-        watch(conn);
-    }
+    if (tell(conn, CONN_CONNECTED) && conn->state == STATE_OPEN)
+        send_on(conn);
 }
 
 /* What is said is short, and the first in its direction: the kernel takes it whole. */
@@ -540,15 +556,19 @@ static void on_io(void *context, bool readable, bool writable)
     case STATE_PROXY:
         hear_proxy(conn);
         break;
-    case STATE_HELLO:
+    case STATE_HELLO: /* before we have said anything */
+        loop_heavy_stop(&conn->handshake);
+        shake_hands(conn);
+        break;
     case STATE_HANDSHAKE:
-        shake_hands_in_turn(conn);
+        if (writable)
+            send_on(conn);
+        if (readable)
+            shake_hands_in_turn(conn);
         break;
     case STATE_OPEN:
-        if (writable) {
-            flush_output(conn);
-            watch(conn);
-        }
+        if (writable)
+            send_on(conn);
         if (readable && conn->tls == NULL)
             read_clear(conn);
         else if (readable)
@@ -657,6 +677,8 @@ void conn_close(struct conn **conn, bool reset)
         return;
     stop_watching(gone);
     tls_session_free(&gone->tls, !reset && gone->state == STATE_OPEN);
+    if (gone->fd >= 0 && !reset)
+        flush_output(gone); /* the goodbye of TLS */
     if (gone->fd >= 0) {
         if (reset)
             setsockopt(gone->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);

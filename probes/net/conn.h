@@ -61,7 +61,8 @@ struct conn *conn_open(const struct conn_params *params);
 /* From now, for all until the next call, and up to a 128th longer; 0 = no limit. Runs out as
  * CONN_TIMED_OUT. */
 void conn_set_timeout(struct conn *conn, uint32_t timeout_ms);
-/* Queues and sends; one call per turn of a dialogue (Nagle is off). At most 8 KiB pending. */
+/* Queues and sends; one call per turn of a dialogue (Nagle is off). At most 8 KiB pending, and
+ * nothing while TLS is being set up: else CONN_LOCAL_ERROR. */
 void conn_send(struct conn *conn, const char *bytes, size_t length);
 /* Client handshake now. Octets already received and not yet delivered as lines are never shown:
  * they make it CONN_TLS_FAILED with finding starttls_injection. `server_name` is SNI and the name

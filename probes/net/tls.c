@@ -2,7 +2,6 @@
 #include "probes/net/tls.h"
 
 #include <openssl/err.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +33,7 @@ struct tls_client {
     OSSL_LIB_CTX *library;
     X509_STORE *store;
     SSL_CTX *normal, *legacy;
+    BIO_METHOD *put;
     unsigned anchors;
     struct saved_session *sessions;
     unsigned sessions_max;
@@ -75,8 +75,7 @@ static SSL_CTX *new_context(const struct tls_client *client, bool legacy)
     if (context == NULL)
         return NULL;
     SSL_CTX_set_min_proto_version(context, legacy ? TLS1_VERSION : TLS1_2_VERSION);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
     if (legacy) {
         SSL_CTX_set_cipher_list(context, "DEFAULT:@SECLEVEL=0");
@@ -88,15 +87,6 @@ static SSL_CTX *new_context(const struct tls_client *client, bool legacy)
     SSL_CTX_set1_cert_store(context, client->store);
     tls_session_hooks(context, client->sessions_max > 0);
     return context;
-}
-
-/* A socket BIO uses write(2): a peer that left would end the process. */
-static void survive_sigpipe(void)
-{
-    struct sigaction now;
-
-    if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
-        signal(SIGPIPE, SIG_IGN);
 }
 
 /* The operator's file has to be there; without a system bundle nothing is trusted, and
@@ -117,7 +107,6 @@ struct tls_client *tls_client_new(const struct tls_client_params *params, const 
     struct tls_client *client = mem_new(struct tls_client);
 
     *error = NULL;
-    survive_sigpipe();
     client->sessions_max = params->sessions_max;
     client->library = OSSL_LIB_CTX_new();
     client->store = X509_STORE_new();
@@ -128,7 +117,8 @@ struct tls_client *tls_client_new(const struct tls_client_params *params, const 
     } else {
         client->normal = new_context(client, false);
         client->legacy = new_context(client, true);
-        if (client->normal == NULL || client->legacy == NULL)
+        client->put = tls_put_method();
+        if (client->normal == NULL || client->legacy == NULL || client->put == NULL)
             *error = "OpenSSL cannot make a client context";
     }
     ERR_clear_error();
@@ -156,6 +146,7 @@ void tls_client_free(struct tls_client **client)
         drop_session(gone, saved);
     SSL_CTX_free(gone->normal);
     SSL_CTX_free(gone->legacy);
+    BIO_meth_free(gone->put);
     X509_STORE_free(gone->store);
     OSSL_LIB_CTX_free(gone->library);
     free(gone);
@@ -167,6 +158,8 @@ SSL_CTX *tls_client_context(struct tls_client *client, bool legacy)
 {
     return legacy ? client->legacy : client->normal;
 }
+
+const BIO_METHOD *tls_client_put_method(const struct tls_client *client) { return client->put; }
 
 static bool session_key(char key[SESSION_KEY_SIZE], const char *server_name, bool legacy)
 {

@@ -13,17 +13,23 @@
 struct tls_session;
 
 enum tls_result {
-    TLS_DONE,       /* the step is complete */
-    TLS_WANT_READ,  /* again when the socket is readable */
-    TLS_WANT_WRITE, /* again when it is writable */
-    TLS_ENDED,      /* the peer closed in order */
-    TLS_BROKEN      /* no further use */
+    TLS_DONE,      /* the step is complete */
+    TLS_WANT_READ, /* again when the socket is readable */
+    TLS_ENDED,     /* the peer closed in order */
+    TLS_BROKEN     /* no further use */
 };
 
-/* Over a connected, non-blocking socket that stays the caller's. `server_name` may be NULL:
- * then no SNI is sent and no name matches. */
-struct tls_session *tls_session_new(struct tls_client *client, int fd, const char *server_name,
-                                    bool legacy);
+/* Where the records go that are to be sent: they add up until the caller sends them, so that what
+ * belongs together goes out in one. False: no room. */
+struct tls_put {
+    bool (*fn)(void *context, const char *octets, size_t length);
+    void *context;
+};
+
+/* Reads from a connected, non-blocking socket that stays the caller's; writes to `put`.
+ * `server_name` may be NULL: then no SNI is sent and no name matches. */
+struct tls_session *tls_session_new(struct tls_client *client, int fd, struct tls_put put,
+                                    const char *server_name, bool legacy);
 /* `notify`: say good-bye (close_notify) if the session is in a state for it. NULL is fine. */
 void tls_session_free(struct tls_session **session, bool notify);
 /* DONE: the facts are filled. */
@@ -31,16 +37,22 @@ enum tls_result tls_session_handshake(struct tls_session *session);
 enum tls_result tls_session_read(struct tls_session *session, char *out, size_t size, size_t *got);
 /* Is more on hand, read ahead and not yet asked for? */
 bool tls_session_pending(const struct tls_session *session);
-enum tls_result tls_session_write(struct tls_session *session, const char *bytes, size_t length,
-                                  size_t *sent);
+enum tls_result tls_session_write(struct tls_session *session, const char *bytes, size_t length);
 struct tls_facts *tls_session_facts(struct tls_session *session);
 
 /* Lenient verification and the keeping of tickets, for every session of the context. */
 void tls_session_hooks(SSL_CTX *context, bool keep_tickets);
 
+/* --- what goes out (tls_put.c) ----------------------------------------------- */
+
+BIO_METHOD *tls_put_method(void); /* the caller frees it after its BIOs; NULL: out of memory */
+/* For writing, to `put`, which outlives it. NULL: out of memory. */
+BIO *tls_put_bio(const BIO_METHOD *method, struct tls_put *put);
+
 /* --- the contexts of one loop (tls.c) -------------------------------------- */
 
 SSL_CTX *tls_client_context(struct tls_client *client, bool legacy);
+const BIO_METHOD *tls_client_put_method(const struct tls_client *client);
 
 /* Resumption: a session with the facts its certificate gave. */
 void tls_client_remember(struct tls_client *client, const char *server_name, bool legacy,

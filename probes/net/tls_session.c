@@ -17,6 +17,7 @@ enum session_state { SESSION_NEW, SESSION_HANDSHAKE, SESSION_OPEN, SESSION_BROKE
 struct tls_session {
     SSL *ssl; /* NULL: new, it takes 10 KB; or broken */
     int fd;
+    struct tls_put put;
     struct tls_client *client;
     char *server_name; /* NULL: none */
     bool legacy;
@@ -24,6 +25,7 @@ struct tls_session {
     unsigned complaints;
     struct tls_facts facts;
     struct tls_facts *remembered; /* of the session offered for resumption; NULL: none offered */
+    SSL_SESSION *ticket;          /* the newest, not yet kept; NULL: none */
 };
 
 static int verify_leniently(X509_STORE_CTX *store, void *unused)
@@ -36,15 +38,26 @@ static int verify_leniently(X509_STORE_CTX *store, void *unused)
     return 1;
 }
 
-/* Called for each ticket; with TLS 1.3 they arrive with the first octets read. */
-static int keep_ticket(SSL *ssl, SSL_SESSION *ticket)
+/* Called for each ticket; with TLS 1.3 they arrive with the first octets read, mostly two at once.
+ * The last of them is kept. */
+static int take_ticket(SSL *ssl, SSL_SESSION *ticket)
 {
-    const struct tls_session *session = SSL_get_app_data(ssl);
+    struct tls_session *session = SSL_get_app_data(ssl);
 
+    SSL_SESSION_free(session->ticket);
+    session->ticket = ticket;
+    return 1; /* its reference is ours */
+}
+
+static void keep_ticket(struct tls_session *session)
+{
+    if (session->ticket == NULL)
+        return;
     if (session->facts.known && session->state == SESSION_OPEN)
-        tls_client_remember(session->client, session->server_name, session->legacy, ticket,
+        tls_client_remember(session->client, session->server_name, session->legacy, session->ticket,
                             &session->facts);
-    return 0; /* tls_client_remember() took its own reference */
+    SSL_SESSION_free(session->ticket);
+    session->ticket = NULL;
 }
 
 void tls_session_hooks(SSL_CTX *context, bool keep_tickets)
@@ -55,7 +68,7 @@ void tls_session_hooks(SSL_CTX *context, bool keep_tickets)
                                                 ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL
                                                 : SSL_SESS_CACHE_OFF);
     if (keep_tickets)
-        SSL_CTX_sess_set_new_cb(context, keep_ticket);
+        SSL_CTX_sess_set_new_cb(context, take_ticket);
 }
 
 static void offer_resumption(struct tls_session *session)
@@ -82,12 +95,13 @@ static void set_server_name(struct tls_session *session)
         SSL_set_tlsext_host_name(session->ssl, session->server_name);
 }
 
-struct tls_session *tls_session_new(struct tls_client *client, int fd, const char *server_name,
-                                    bool legacy)
+struct tls_session *tls_session_new(struct tls_client *client, int fd, struct tls_put put,
+                                    const char *server_name, bool legacy)
 {
     struct tls_session *session = mem_new(struct tls_session);
 
     session->fd = fd;
+    session->put = put;
     session->client = client;
     session->legacy = legacy;
     session->server_name = mem_copy_text(server_name);
@@ -97,12 +111,18 @@ struct tls_session *tls_session_new(struct tls_client *client, int fd, const cha
 
 static void begin(struct tls_session *session)
 {
+    BIO *from = BIO_new_socket(session->fd, BIO_NOCLOSE);
+    BIO *to = tls_put_bio(tls_client_put_method(session->client), &session->put);
+
     ERR_clear_error();
     session->ssl = SSL_new(tls_client_context(session->client, session->legacy));
-    if (session->ssl == NULL || SSL_set_fd(session->ssl, session->fd) != 1) {
+    if (session->ssl == NULL || from == NULL || to == NULL) {
+        BIO_free(from);
+        BIO_free(to);
         session->state = SESSION_BROKEN;
         return;
     }
+    SSL_set_bio(session->ssl, from, to);
     session->state = SESSION_HANDSHAKE;
     SSL_set_app_data(session->ssl, session);
     SSL_set_connect_state(session->ssl);
@@ -124,6 +144,7 @@ void tls_session_free(struct tls_session **session, bool notify)
         ERR_clear_error();
         SSL_shutdown(gone->ssl);
     }
+    SSL_SESSION_free(gone->ticket);
     SSL_free(gone->ssl);
     ERR_clear_error();
     free(gone->remembered);
@@ -177,26 +198,11 @@ static void note_success(struct tls_session *session)
     session->remembered = NULL;
 }
 
-/* TLS 1.2 hands its ticket over inside the handshake, before the facts are known. */
-static void keep_early_ticket(struct tls_session *session)
-{
-    SSL_SESSION *ticket;
-
-    if (SSL_version(session->ssl) >= TLS1_3_VERSION || SSL_session_reused(session->ssl))
-        return;
-    ticket = SSL_get1_session(session->ssl);
-    if (ticket != NULL && SSL_SESSION_is_resumable(ticket))
-        keep_ticket(session->ssl, ticket);
-    SSL_SESSION_free(ticket);
-}
-
 static enum tls_result outcome(struct tls_session *session, int returned)
 {
     switch (SSL_get_error(session->ssl, returned)) {
     case SSL_ERROR_WANT_READ:
         return TLS_WANT_READ;
-    case SSL_ERROR_WANT_WRITE:
-        return TLS_WANT_WRITE;
     case SSL_ERROR_ZERO_RETURN:
         return TLS_ENDED;
     default:
@@ -218,7 +224,7 @@ enum tls_result tls_session_handshake(struct tls_session *session)
     }
     if (result == TLS_DONE) {
         note_success(session);
-        keep_early_ticket(session);
+        keep_ticket(session); /* TLS 1.2 hands it over inside the handshake */
     } else if (result == TLS_BROKEN || result == TLS_ENDED) {
         session->state = SESSION_BROKEN;
         session->facts.findings |= 1u << TLS_FINDING_HANDSHAKE_FAILED;
@@ -240,6 +246,7 @@ enum tls_result tls_session_read(struct tls_session *session, char *out, size_t 
     result = returned == 1 ? TLS_DONE : outcome(session, returned);
     if (result == TLS_BROKEN)
         session->state = SESSION_BROKEN;
+    keep_ticket(session);
     return result;
 }
 
@@ -248,19 +255,15 @@ bool tls_session_pending(const struct tls_session *session)
     return session->state == SESSION_OPEN && SSL_has_pending(session->ssl) == 1;
 }
 
-enum tls_result tls_session_write(struct tls_session *session, const char *bytes, size_t length,
-                                  size_t *sent)
+enum tls_result tls_session_write(struct tls_session *session, const char *bytes, size_t length)
 {
-    enum tls_result result;
-    int returned;
+    size_t sent;
 
-    *sent = 0;
     ERR_clear_error();
-    returned = SSL_write_ex(session->ssl, bytes, length, sent);
-    result = returned == 1 ? TLS_DONE : outcome(session, returned);
-    if (result == TLS_BROKEN)
-        session->state = SESSION_BROKEN;
-    return result;
+    if (SSL_write_ex(session->ssl, bytes, length, &sent) == 1)
+        return TLS_DONE;
+    session->state = SESSION_BROKEN;
+    return TLS_BROKEN;
 }
 
 struct tls_facts *tls_session_facts(struct tls_session *session) { return &session->facts; }

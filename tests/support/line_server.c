@@ -101,6 +101,9 @@ static bool play(struct line_server *server, struct peer *peer, const struct lin
         return peer_read(peer, &octet, 1) == 1;
     case STEP_TLS:
         return accept_tls(server, peer);
+    case STEP_REKEY:
+        return SSL_key_update(peer->ssl, SSL_KEY_UPDATE_REQUESTED) == 1 &&
+               SSL_do_handshake(peer->ssl) == 1;
     case STEP_RESET:
         setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
         return false;

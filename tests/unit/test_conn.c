@@ -37,6 +37,7 @@ enum habit {
     STARTTLS_SLOWLY,    /* the same, and what follows "go" has time to arrive */
     IMPLICIT_TLS,       /* begins TLS when connected, then sends "hello" */
     LEGACY_TLS,         /* the same in the legacy context */
+    HASTY_TLS,          /* begins TLS when connected, and sends "hello" without waiting */
     CLOSE_AT_LINE,      /* conn_close() inside on_line */
     RESET_AT_CONNECTED, /* conn_close(reset) inside on_event */
     CLOSE_AT_END        /* conn_close() inside the last event */
@@ -114,7 +115,10 @@ static void on_event(void *context, enum conn_event event)
         conn_start_tls(client->conn, tls, "mx.example.test", false);
     else if (event == CONN_CONNECTED && client->habit == LEGACY_TLS)
         conn_start_tls(client->conn, tls, "mx.example.test", true);
-    else if (event == CONN_TLS_READY)
+    else if (event == CONN_CONNECTED && client->habit == HASTY_TLS) {
+        conn_start_tls(client->conn, tls, "mx.example.test", false);
+        conn_send(client->conn, "hello\r\n", 7);
+    } else if (event == CONN_TLS_READY)
         conn_send(client->conn, "hello\r\n", 7);
     else if (event != CONN_CONNECTED) {
         client->endings++;
@@ -256,6 +260,7 @@ static const struct dialogue {
      IMPLICIT_TLS,
      "connected tls line:secret closed",
      {TLS_ACCEPT, EXPECT("hello"), SEND("secret\r\n"), END}},
+    {"TLS, and words before it stands", HASTY_TLS, "connected local_error", {WAIT, END}},
     {"TLS in pieces",
      IMPLICIT_TLS,
      "connected tls line:abc closed",

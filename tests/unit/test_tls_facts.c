@@ -1,7 +1,6 @@
 /* What handshakes with good and bad servers say about them; resumption. */
 #include <poll.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -389,15 +388,6 @@ static void test_anchors(void **state)
     tls_client_free(&client); /* NULL is fine */
 }
 
-static void test_sigpipe_does_not_kill(void **state)
-{
-    struct sigaction now;
-
-    (void)state;
-    assert_int_equal(sigaction(SIGPIPE, NULL, &now), 0);
-    assert_ptr_equal(now.sa_handler, SIG_IGN);
-}
-
 static int set_up(void **state)
 {
     const char *error;
@@ -447,7 +437,6 @@ int main(void)
         TEST(test_sessions_grow_old),
         TEST(test_broken_resumption_is_forgotten),
         TEST(test_anchors),
-        TEST(test_sigpipe_does_not_kill),
     };
 
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);

@@ -1,0 +1,210 @@
+/* What TLS wants to send waits for whoever sends it: what adds up, and what is refused. */
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "probes/base/ip.h"
+#include "probes/net/tls_internal.h"
+#include "tests/support/line_server.h"
+#include "tests/support/test_certs.h"
+
+enum { WAIT_MAX_MS = 20000, GATHERED_MAX = 16384, RECORD_MIN = 22 /* around the text of one */ };
+
+static struct test_certs *certs;
+static SSL_CTX *context;
+static struct tls_client *tls;
+
+/* --- a session whose octets are held back -------------------------------------------------------
+ */
+
+struct gathering {
+    struct line_server *server;
+    int fd;
+    struct tls_session *session;
+    char octets[GATHERED_MAX];
+    size_t length, room;
+};
+
+static bool put(void *where, const char *octets, size_t length)
+{
+    struct gathering *gathering = where;
+
+    if (length > gathering->room - gathering->length)
+        return false;
+    memcpy(gathering->octets + gathering->length, octets, length);
+    gathering->length += length;
+    return true;
+}
+
+static void begin(struct gathering *gathering, const struct line_step *script)
+{
+    struct sockaddr_storage to;
+    struct ip_address address;
+
+    *gathering = (struct gathering){.room = GATHERED_MAX};
+    gathering->server = line_server_start(script, context, 1);
+    assert_true(ip_parse("127.0.0.1", &address));
+    socklen_t length = ip_to_socket(&address, line_server_port(gathering->server), &to);
+    gathering->fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(gathering->fd, (struct sockaddr *)&to, length), 0);
+    assert_int_equal(fcntl(gathering->fd, F_SETFL, O_NONBLOCK), 0);
+    gathering->session =
+        tls_session_new(tls, gathering->fd, (struct tls_put){.fn = put, .context = gathering},
+                        "mx.example.test", false);
+}
+
+static void end(struct gathering *gathering)
+{
+    tls_session_free(&gathering->session, false);
+    close(gathering->fd);
+    line_server_stop(&gathering->server);
+}
+
+static void send_gathered(struct gathering *gathering)
+{
+    assert_int_equal(send(gathering->fd, gathering->octets, gathering->length, 0),
+                     (ssize_t)gathering->length);
+    gathering->length = 0;
+}
+
+static void await_octets(const struct gathering *gathering)
+{
+    struct pollfd readable = {.fd = gathering->fd, .events = POLLIN};
+
+    assert_int_equal(poll(&readable, 1, WAIT_MAX_MS), 1);
+}
+
+static void shake_hands(struct gathering *gathering)
+{
+    enum tls_result result;
+
+    while ((result = tls_session_handshake(gathering->session)) == TLS_WANT_READ) {
+        send_gathered(gathering);
+        await_octets(gathering);
+    }
+    assert_int_equal(result, TLS_DONE);
+}
+
+static void read_line(struct gathering *gathering, const char *expected)
+{
+    char line[64];
+    size_t length = 0, got;
+    enum tls_result result;
+
+    while (length < strlen(expected)) {
+        result = tls_session_read(gathering->session, line + length, sizeof(line) - length, &got);
+        assert_true(result == TLS_DONE || result == TLS_WANT_READ);
+        if (result == TLS_WANT_READ)
+            await_octets(gathering);
+        length += got;
+    }
+    assert_memory_equal(line, expected, strlen(expected));
+}
+
+/* --- tests --------------------------------------------------------------------------------------
+ */
+
+static void test_the_end_of_a_handshake_waits_for_the_first_command(void **state)
+{
+    static const struct line_step script[] = {{STEP_TLS, NULL, 0},
+                                              {STEP_EXPECT, "EHLO us", 0},
+                                              {STEP_SEND, "250 you\r\n", 0},
+                                              {STEP_END, NULL, 0}};
+    struct gathering gathering;
+
+    (void)state;
+    begin(&gathering, script);
+    shake_hands(&gathering);
+    size_t finished = gathering.length;
+    assert_true(finished > RECORD_MIN); /* ours, not sent yet */
+    assert_int_equal(tls_session_write(gathering.session, "EHLO us\r\n", 9), TLS_DONE);
+    assert_int_equal(gathering.length, finished + 9 + RECORD_MIN);
+    send_gathered(&gathering);
+    read_line(&gathering, "250 you\r\n");
+    assert_int_equal(gathering.length, 0);
+    tls_session_free(&gathering.session, true); /* says goodbye */
+    assert_true(gathering.length > 0);
+    end(&gathering);
+}
+
+static void test_new_keys_are_answered(void **state)
+{
+    static const struct line_step script[] = {
+        {STEP_TLS, NULL, 0},      {STEP_EXPECT, "NOOP", 0},
+        {STEP_REKEY, NULL, 0},    {STEP_SEND, "250 new\r\n", 0},
+        {STEP_EXPECT, "QUIT", 0}, {STEP_SEND, "221 bye\r\n", 0},
+        {STEP_END, NULL, 0}};
+    struct gathering gathering;
+
+    (void)state;
+    begin(&gathering, script);
+    shake_hands(&gathering);
+    assert_int_equal(tls_session_write(gathering.session, "NOOP\r\n", 6), TLS_DONE);
+    send_gathered(&gathering);
+    read_line(&gathering, "250 new\r\n");
+    assert_int_equal(tls_session_write(gathering.session, "QUIT\r\n", 6), TLS_DONE);
+    assert_true(gathering.length > 6 + 2 * RECORD_MIN); /* the answer goes first */
+    send_gathered(&gathering);
+    read_line(&gathering, "221 bye\r\n"); /* they could read it */
+    end(&gathering);
+}
+
+static void test_no_room_is_the_end(void **state)
+{
+    static const struct line_step script[] = {{STEP_TLS, NULL, 0}, {STEP_END, NULL, 0}};
+    struct gathering gathering;
+
+    (void)state;
+    begin(&gathering, script);
+    gathering.room = 100; /* less than a hello */
+    assert_int_equal(tls_session_handshake(gathering.session), TLS_BROKEN);
+    assert_int_equal(gathering.length, 0);
+    end(&gathering);
+
+    begin(&gathering, script);
+    shake_hands(&gathering);
+    gathering.room = gathering.length;
+    assert_int_equal(tls_session_write(gathering.session, "NOOP\r\n", 6), TLS_BROKEN);
+    assert_false(tls_session_pending(gathering.session));
+    end(&gathering);
+}
+
+static int set_up(void **state)
+{
+    const char *error;
+
+    (void)state;
+    certs = test_certs_new();
+    context = test_certs_server(certs, CERT_GOOD, "mx.example.test");
+    tls = tls_client_new(&(struct tls_client_params){.ca_file = test_certs_ca_file(certs)}, &error);
+    return tls != NULL ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    tls_client_free(&tls);
+    SSL_CTX_free(context);
+    test_certs_free(&certs);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_end_of_a_handshake_waits_for_the_first_command),
+        cmocka_unit_test(test_new_keys_are_answered),
+        cmocka_unit_test(test_no_room_is_the_end),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
