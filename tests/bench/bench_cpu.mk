@@ -2,6 +2,7 @@
 
 LAB_WORLD := $(filter-out tests/lab/main.c,$(SOURCES_LAB))
 
+$(BUILD)/bench/yardstick_smtp: $(BUILD)/tests/bench/yardstick_starttls.o
 $(BUILD)/bench/yardstick_%: $(BUILD)/tests/bench/yardstick_%.o $(call OBJECTS,$(LAB_WORLD)) $(BUILD)/libprobes.a
 	@mkdir -p $(@D)
 	@echo "  LD $@"
