@@ -16,8 +16,9 @@ enum { DAY_S = 24 * 3600, CA_DAYS = 3650, LEAF_DAYS = 90 };
 
 struct lab_tls {
     const struct world *world;
-    X509 *ca;
-    EVP_PKEY *ca_key, *leaf_key; /* all hosts share one key: it makes no difference to a client */
+    X509 *ca, *intermediate; /* as public authorities do, the root signs no host itself */
+    EVP_PKEY *ca_key, *intermediate_key;
+    EVP_PKEY *leaf_key; /* all hosts share one: it makes no difference to a client */
     SSL_CTX *context;
     X509 **certificates; /* by host, made when first needed */
 };
@@ -119,6 +120,19 @@ static bool read_ca(struct lab_tls *tls, const char *directory)
     return tls->ca != NULL && tls->ca_key != NULL;
 }
 
+static void make_intermediate(struct lab_tls *tls)
+{
+    tls->intermediate_key = EVP_EC_gen("P-256");
+    struct certificate_plan plan = {.common_name = "maillab intermediate CA",
+                                    .issuer = tls->ca,
+                                    .key = tls->intermediate_key,
+                                    .sign_key = tls->ca_key,
+                                    .from_days = -1,
+                                    .to_days = CA_DAYS,
+                                    .authority = true};
+    tls->intermediate = make_certificate(&plan);
+}
+
 struct lab_tls *lab_tls_new(const char *directory, const struct world *world, char *error,
                             size_t error_size)
 {
@@ -132,6 +146,7 @@ struct lab_tls *lab_tls_new(const char *directory, const struct world *world, ch
         lab_tls_free(&tls);
         return NULL;
     }
+    make_intermediate(tls);
     tls->leaf_key = EVP_EC_gen("P-256");
     tls->context = SSL_CTX_new(TLS_server_method());
     SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
@@ -154,7 +169,9 @@ void lab_tls_free(struct lab_tls **tls)
     free(gone->certificates);
     SSL_CTX_free(gone->context);
     EVP_PKEY_free(gone->leaf_key);
+    EVP_PKEY_free(gone->intermediate_key);
     EVP_PKEY_free(gone->ca_key);
+    X509_free(gone->intermediate);
     X509_free(gone->ca);
     free(gone);
 }
@@ -179,9 +196,9 @@ static X509 *host_certificate(struct lab_tls *tls, size_t index)
              play == TLS_PLAY_WRONG_NAME ? "another-name.lab.test" : host->name);
     struct certificate_plan plan = {.common_name = "maillab host",
                                     .san = san,
-                                    .issuer = self_signed ? NULL : tls->ca,
+                                    .issuer = self_signed ? NULL : tls->intermediate,
                                     .key = tls->leaf_key,
-                                    .sign_key = self_signed ? tls->leaf_key : tls->ca_key,
+                                    .sign_key = self_signed ? tls->leaf_key : tls->intermediate_key,
                                     .from_days = play == TLS_PLAY_EXPIRED ? -LEAF_DAYS : -1,
                                     .to_days = play == TLS_PLAY_EXPIRED ? -2 : LEAF_DAYS};
     tls->certificates[index] = make_certificate(&plan);
@@ -196,6 +213,8 @@ SSL *lab_tls_accept(struct lab_tls *tls, size_t host)
         TLS_PLAY_ALERT) { /* without a certificate every handshake ends in an alert */
         SSL_use_certificate(ssl, host_certificate(tls, host));
         SSL_use_PrivateKey(ssl, tls->leaf_key);
+        if (host_play(tls, host) != TLS_PLAY_SELF_SIGNED)
+            SSL_add1_chain_cert(ssl, tls->intermediate);
     }
     SSL_set_accept_state(ssl);
     return ssl;
