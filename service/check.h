@@ -8,7 +8,7 @@
 #include "service/document.h"
 #include "service/shard.h"
 
-enum { TRANSCRIPTS_KEPT = 1000 };
+enum { TRANSCRIPTS_KEPT = 1000, IMAP_TRANSCRIPTS_KEPT = 250 }; /* of 64 and 128 KiB at most */
 
 enum check_state {
     CHECK_DNS,   /* where does the domain's mail go? */
@@ -72,6 +72,8 @@ struct checks {
     struct imap_memory *imap;
     struct imap_memory *imap_queue; /* surveys that wait for a place */
     unsigned imap_running;
+    struct imap_evidence *imap_transcripts[IMAP_TRANSCRIPTS_KEPT]; /* as above */
+    size_t imap_transcript_count;
     uint64_t id_counter;
 };
 
@@ -121,7 +123,7 @@ struct recipient_memory *recipient_find(struct checks *checks, const char *wire,
 void recipient_recall(struct check *check, const struct recipient_memory *memory);
 void recipient_remember(struct checks *checks, const char *wire, struct smtp_evidence *evidence,
                         uint32_t lifetime_s, bool held);
-/* Evidence with a transcript: that of an older one is let go, as each may have 64 KiB. */
+/* Evidence with a transcript: that of an older one is let go, whoever holds the evidence. */
 void transcript_remember(struct checks *checks, struct smtp_evidence *evidence);
 void recipients_free(struct checks *checks);
 
@@ -142,4 +144,6 @@ struct imap_memory {
 /* Gives the evidence at once, or puts the check among those who wait. */
 void imap_memory_ask(struct check *check);
 void imap_memory_leave(struct check *check);
+/* As transcript_remember(). */
+void imap_transcript_remember(struct checks *checks, struct imap_evidence *evidence);
 void imap_memory_free(struct checks *checks);

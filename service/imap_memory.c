@@ -16,6 +16,19 @@ enum {
 
 static void start_queued(struct checks *checks);
 
+void imap_transcript_remember(struct checks *checks, struct imap_evidence *evidence)
+{
+    size_t place = checks->imap_transcript_count++ % IMAP_TRANSCRIPTS_KEPT;
+    struct imap_evidence *older = checks->imap_transcripts[place];
+
+    if (older != NULL) {
+        free(older->transcript);
+        older->transcript = NULL;
+        imap_evidence_drop(&older);
+    }
+    checks->imap_transcripts[place] = imap_evidence_keep(evidence);
+}
+
 static void on_surveyed(void *context, struct imap_evidence *evidence)
 {
     struct imap_memory *memory = context;
@@ -28,6 +41,8 @@ static void on_surveyed(void *context, struct imap_evidence *evidence)
     memory->evidence = evidence;
     memory->at_ms = loop_now_ms(checks->shard->loop);
     memory->until_ms = evidence->expires_ms;
+    if (evidence->transcript != NULL)
+        imap_transcript_remember(checks, evidence);
     while ((check = memory->waiting) != NULL) {
         imap_memory_leave(check);
         check_imap_ready(check, imap_evidence_keep(evidence), false);
@@ -177,4 +192,6 @@ void imap_memory_free(struct checks *checks)
 {
     while (checks->imap != NULL)
         forget(checks, checks->imap);
+    for (size_t i = 0; i < IMAP_TRANSCRIPTS_KEPT; i++)
+        imap_evidence_drop(&checks->imap_transcripts[i]);
 }
