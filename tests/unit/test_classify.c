@@ -87,6 +87,7 @@ static const struct reply_case rule_cases[] = {
      "imap.customer.example said: 550 User unknown",
      REPLY_MAILBOX_NOT_FOUND, "C16"},
     {RCPT, 554, "Mailbox has been blocked due to inactivity", REPLY_MAILBOX_DISABLED, "C17"},
+    {RCPT, 540, "5.7.1 Recipient address rejected: blocked", REPLY_MAILBOX_DISABLED, "C161"},
     {RCPT, 550, "User not listed in public Name & Address Book", REPLY_MAILBOX_NOT_FOUND, "C18"},
     {RCPT, 552, "5.2.2 The email account is over quota and inactive", REPLY_MAILBOX_ABANDONED,
      "C19"},
@@ -161,6 +162,7 @@ static const struct reply_case rule_cases[] = {
 
     {RCPT, 550, "5.7.133 Not you", REPLY_MAILBOX_RESTRICTED, "C70"},
     {RCPT, 550, "This list takes mail from members only", REPLY_MAILBOX_RESTRICTED, "C71"},
+    {RCPT, 550, "5.1.6 Mailbox is no longer kept here", REPLY_MAILBOX_MOVED, "C162"},
     {RCPT, 550, "User suspended", REPLY_MAILBOX_DISABLED, "C72"},
     {RCPT, 550, "No longer available", REPLY_MAILBOX_DISABLED, "C72"},
     {RCPT, 550, "Now disabled", REPLY_MAILBOX_DISABLED, "C75"},
@@ -185,6 +187,9 @@ static const struct reply_case rule_cases[] = {
 
     {RCPT, 550, "Requested action not taken: mailbox unavailable", REPLY_MAILBOX_NOT_FOUND, "C159"},
 
+    {RCPT, 550, "5.1.1 That sender is nothing to us", REPLY_SENDER_REJECTED, "C163"},
+    {RCPT, 550, "5.1.1 That client is nothing to us", REPLY_PROBE_BLOCKED, "C164"},
+    {RCPT, 550, "5.1.1 Request declined", REPLY_PROBE_BLOCKED, "C165"},
     {RCPT, 550, "5.1.1 <" RECIPIENT ">: no", REPLY_MAILBOX_NOT_FOUND, "C100"},
     {RCPT, 556, "5.1.10 no", REPLY_RELAY_DENIED, "C101"},
     {RCPT, 550, "5.1.10 no", REPLY_MAILBOX_NOT_FOUND, "C102"},

@@ -179,6 +179,66 @@ static void dialects_of_providers_are_read(void **state)
         {552, "Insufficient space in the recipient's mailbox", REPLY_MAILBOX_FULL},
         {550, "We do not host this domain", REPLY_RELAY_DENIED},
         {530, "You must log in first", REPLY_TLS_REQUIRED},
+        /* AOL, Charter, Facebook, Coremail, Postini, CommuniGate, Rambler */
+        {521, "5.2.1 We will not accept delivery of what you bring", REPLY_PROBE_BLOCKED},
+        {554, "Not available to you. AUP#In-9999", REPLY_PROBE_BLOCKED},
+        {550, "5.1.0 rejected, does not exist E2110", REPLY_PROBE_BLOCKED},
+        {571, "incorrect IP", REPLY_PROBE_BLOCKED},
+        {550, "the account has mail receiving disabled", REPLY_MAILBOX_DISABLED},
+        {540, "5.7.1 Recipient address rejected: locked", REPLY_MAILBOX_DISABLED},
+        {554, "5.7.1 Recipient address rejected: blocked", REPLY_PROBE_BLOCKED},
+        {450, "4.7.3 Queue quota of the organization exceeded", REPLY_TEMPORARY_FAILURE},
+        {550, "5.4.4 SMTPSEND.DNS: domain does not exist", REPLY_TEMPORARY_FAILURE},
+        {550, "Rule imposed access: user invalid", REPLY_PROBE_BLOCKED},
+        {451, "4.5.0 Protocol violation", REPLY_PROTOCOL_ERROR},
+    };
+
+    (void)state;
+    expect_all(wordings, ARRAY_LENGTH(wordings));
+}
+
+/* Sentences of the same build about the recipient: unknown, off, full, of another domain. */
+static void families_of_wordings_are_read(void **state)
+{
+    static const struct wording wordings[] = {
+        {550, "Bad local part", REPLY_MAILBOX_NOT_FOUND},
+        {550, "Unknown destination address", REPLY_MAILBOX_NOT_FOUND},
+        {550, "No such destination address", REPLY_MAILBOX_NOT_FOUND},
+        {553, "Invalid rcptto", REPLY_MAILBOX_NOT_FOUND},
+        {550, "Invalid delivery address", REPLY_MAILBOX_NOT_FOUND},
+        {550, "5.7.1 Address is marked as invalid", REPLY_MAILBOX_NOT_FOUND},
+        {550, "Mailbox not on this server", REPLY_MAILBOX_NOT_FOUND},
+        {550, "The e-mail address is wrong or no longer valid", REPLY_MAILBOX_NOT_FOUND},
+        {550, "Message refused: no valid recipients", REPLY_MAILBOX_NOT_FOUND},
+        {550, "This user has never logged in", REPLY_MAILBOX_DISABLED},
+        {550, "User has not entered for half a year", REPLY_MAILBOX_DISABLED},
+        {550, "There was no account activity", REPLY_MAILBOX_DISABLED},
+        {550, "Account locked by the abuse desk", REPLY_MAILBOX_DISABLED},
+        {552, "User is full", REPLY_MAILBOX_FULL},
+        {550, "The account has no space", REPLY_MAILBOX_FULL},
+        {550, "Mailbox of <joe@customer.example> is full", REPLY_MAILBOX_FULL},
+        {550, "Inbox of this one is now full", REPLY_MAILBOX_FULL},
+        {552, "It would exceed the mailbox size", REPLY_MAILBOX_FULL},
+        {550, "We do not handle mail for elsewhere.example", REPLY_RELAY_DENIED},
+        {550, "Mail for this domain is not accepted", REPLY_RELAY_DENIED},
+        {550, "No route to the recipient's domain", REPLY_RELAY_DENIED},
+        {554, "Relay attempt, relay operation rejected", REPLY_RELAY_DENIED},
+        {550, "Not a gateway, no relay permitted", REPLY_RELAY_DENIED},
+        {550, "Login required", REPLY_TLS_REQUIRED},
+        {550, "Not authenticated", REPLY_TLS_REQUIRED},
+        {454, "Your certificate was revoked", REPLY_TLS_REQUIRED},
+        {550, "5.1.1 Relay of mail not allowed", REPLY_RELAY_DENIED},
+        {550, "5.1.2 This domain is not used for mail", REPLY_RELAY_DENIED},
+        {550, "Recipient name not recognised", REPLY_MAILBOX_NOT_FOUND},
+        {550, "Improper address", REPLY_MAILBOX_NOT_FOUND},
+        {550, "5.1.1 There is no forwarding entry", REPLY_MAILBOX_NOT_FOUND},
+        {550, "5.1.1 Mail refused, Empfaenger unbekannt", REPLY_MAILBOX_NOT_FOUND},
+        {550, "Mail is not accepted for this mailbox", REPLY_MAILBOX_DISABLED},
+        {452, "4.2.2 Account is out of quota", REPLY_MAILBOX_FULL},
+        {552, "The number of messages in the mailbox is too high", REPLY_MAILBOX_FULL},
+        {550, "5.1.1 Violation of what we allow", REPLY_PROBE_BLOCKED},
+        {421, "DYN:T1 see the pages", REPLY_PROBE_BLOCKED},
+        {550, "5.1.1 Incorrect IP", REPLY_PROBE_BLOCKED},
     };
 
     (void)state;
@@ -204,6 +264,18 @@ static void look_alikes_are_told_apart(void **state)
         {550, "5.1.1 Forged: no such host", REPLY_PROBE_BLOCKED},
         {550, "IP address not found", REPLY_PROBE_BLOCKED},
         {550, "Invalid host address", REPLY_PROBE_BLOCKED},
+        {550, "5.1.1 No valid recipients from 192.0.2.9", REPLY_PROBE_BLOCKED},
+        {550, "5.1.1 Your hostname is not valid", REPLY_PROBE_BLOCKED},
+        {550, "5.1.3 Host [192.0.2.9] not known", REPLY_PROBE_BLOCKED},
+        {550, "Host [192.0.2.9] is not known here", REPLY_PROBE_BLOCKED},
+        {550, "5.2.1 Client IP suspended", REPLY_PROBE_BLOCKED},
+        {550, "Originating IP no longer exists", REPLY_PROBE_BLOCKED},
+        {550, "The host you connect from is not found", REPLY_PROBE_BLOCKED},
+        {550, "No such host [192.0.2.9]", REPLY_PROBE_BLOCKED},
+        {550, "Only from addresses with reverse lookups", REPLY_PROBE_BLOCKED},
+        {550, "5.1.1 Directory attack", REPLY_PROBE_BLOCKED},
+        {550, "5.1.1 Message declined by recipient", REPLY_PROBE_BLOCKED},
+        {550, "5.2.1 Transaction dropped", REPLY_PROBE_BLOCKED},
         /* the sender */
         {550, "5.1.7 Invalid address", REPLY_SENDER_REJECTED},
         {550, "5.1.8 No such user", REPLY_SENDER_REJECTED},
@@ -217,6 +289,15 @@ static void look_alikes_are_told_apart(void **state)
         {550, "The sending user is unknown", REPLY_SENDER_REJECTED},
         {550, "Reply-To address invalid", REPLY_SENDER_REJECTED},
         {550, "Your address is disabled", REPLY_SENDER_REJECTED},
+        {550, "5.1.1 Originator address invalid", REPLY_SENDER_REJECTED},
+        {550, "Bounce address no longer in use", REPLY_SENDER_REJECTED},
+        {550, "5.1.0 Bounce address rejected", REPLY_SENDER_REJECTED},
+        {550, "5.2.1 Sender mailbox not known", REPLY_SENDER_REJECTED},
+        {550, "5.1.2 The sender no longer exists", REPLY_SENDER_REJECTED},
+        {550, "No such sender", REPLY_SENDER_REJECTED},
+        {550, "Your address was not recognized", REPLY_SENDER_REJECTED},
+        {550, "MAIL FROM is not resolvable", REPLY_SENDER_REJECTED},
+        {550, "Real bounces have one recipient", REPLY_SENDER_REJECTED},
         /* the moment */
         {550, "Cannot verify recipient due to a temporary system problem", REPLY_TEMPORARY_FAILURE},
         {550, "Recipient unknown: directory timeout", REPLY_TEMPORARY_FAILURE},
@@ -228,6 +309,12 @@ static void look_alikes_are_told_apart(void **state)
         {550, "5.1.1 Not found, lookup timed out", REPLY_TEMPORARY_FAILURE},
         {421, "Rate limit exceeded for mailbox", REPLY_TEMPORARY_FAILURE},
         {550, "Too many unknown users", REPLY_TEMPORARY_FAILURE},
+        {550, "5.2.1 Too frequent connections", REPLY_TEMPORARY_FAILURE},
+        {550, "5.2.1 Exceeded allowable connection time", REPLY_TEMPORARY_FAILURE},
+        {550, "Maximum number of messages exceeded", REPLY_TEMPORARY_FAILURE},
+        {550, "5.1.1 Out of memory", REPLY_TEMPORARY_FAILURE},
+        {550, "5.1.1 Please retry", REPLY_TEMPORARY_FAILURE},
+        {550, "5.1.1 Mailbox busy", REPLY_TEMPORARY_FAILURE},
         /* signing in */
         {550, "Authentication failed: unknown user", REPLY_TLS_REQUIRED},
         {535, "User unknown or bad password", REPLY_TLS_REQUIRED},
@@ -250,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(other_languages_are_read),
         cmocka_unit_test(dialects_of_providers_are_read),
+        cmocka_unit_test(families_of_wordings_are_read),
         cmocka_unit_test(look_alikes_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
