@@ -239,6 +239,21 @@ static void families_of_wordings_are_read(void **state)
         {550, "5.1.1 Violation of what we allow", REPLY_PROBE_BLOCKED},
         {421, "DYN:T1 see the pages", REPLY_PROBE_BLOCKED},
         {550, "5.1.1 Incorrect IP", REPLY_PROBE_BLOCKED},
+        {550, "Nous ne relayons pas: expediteur inexistant", REPLY_SENDER_REJECTED},
+        {550, "Remitente bloqueado", REPLY_SENDER_REJECTED},
+        {450, "The domain in From: the domain must exist", REPLY_SENDER_REJECTED},
+        {550, "5.1.1 The mailbox of the sender is over quota", REPLY_SENDER_REJECTED},
+        {550, "Only authenticated clients, please", REPLY_TLS_REQUIRED},
+        {550, "We take no password protected attachments", REPLY_PROBE_BLOCKED},
+        {550, "It has to comply with what we ask", REPLY_PROBE_BLOCKED},
+        {550, "Votre adresse a ete bloquee", REPLY_PROBE_BLOCKED},
+        {550, "She is a former employee", REPLY_MAILBOX_DISABLED},
+        {550, "We no longer serve this place", REPLY_RELAY_DENIED},
+        {550, "Eine Weiterleitung ist nicht gestattet", REPLY_RELAY_DENIED},
+        {550, "It was incorrectly addressed", REPLY_MAILBOX_NOT_FOUND},
+        {550, "The local part is unknown", REPLY_MAILBOX_NOT_FOUND},
+        {550, "5.2.1 The session was bounced by the recipient", REPLY_REJECTED_UNCLEAR},
+        {550, "5.1.1 The mailbox is locked by another process", REPLY_TEMPORARY_FAILURE},
     };
 
     (void)state;
