@@ -287,6 +287,14 @@ static void families_of_wordings_are_read(void **state)
         {550, "Your host is on a blackhole list", REPLY_PROBE_BLOCKED},
         {554, "See uceprotect.example", REPLY_PROBE_BLOCKED},
         {550, "5.1.1 A machine of no trust", REPLY_REJECTED_UNCLEAR},
+        {550, "https://pages.example/c?ip=192.0.2.9 unknown user", REPLY_MAILBOX_NOT_FOUND},
+        {550, "Postmaster verification: user unknown", REPLY_SENDER_REJECTED},
+        {550, "Verification failed for <joe@elsewhere.example>: no such user",
+         REPLY_SENDER_REJECTED},
+        {550, "Not in the route list", REPLY_MAILBOX_NOT_FOUND},
+        {550, "The server does not accept mail for that recipient", REPLY_REJECTED_UNCLEAR},
+        {503, "The server requires authentication", REPLY_TLS_REQUIRED},
+        {554, "It does not conform", REPLY_PROBE_BLOCKED},
     };
 
     (void)state;
