@@ -64,6 +64,14 @@ static void count_try(struct check *check, enum verdict_reason reason)
     };
 }
 
+/* The first time when the host has rested; later the schedule's pause holds as well, or the rests
+ * of a dead host would use up within an hour what is meant for many. */
+static void after_the_rest(struct check *check, uint64_t rested_ms, bool first)
+{
+    if (first || rested_ms > check->retry_at_ms)
+        check->retry_at_ms = rested_ms;
+}
+
 bool check_plan_retry(struct check *check)
 {
     struct checks *checks = check->checks;
@@ -77,14 +85,15 @@ bool check_plan_retry(struct check *check)
     bool deferred = verdict.reason == REASON_DEFERRED;
     /* Its turn has not come at a host that is well: no try, and the schedule is not used up. */
     bool missed = deferred && check->turn_missed;
+    unsigned tries = missed ? 1 : tries_alike(check, verdict.reason);
     uint64_t now_ms = loop_now_ms(checks->shard->loop),
-             delay_ms = retry_delay_ms(checks->shard->config, verdict.reason, check->evidence,
-                                       missed ? 1 : tries_alike(check, verdict.reason));
+             delay_ms =
+                 retry_delay_ms(checks->shard->config, verdict.reason, check->evidence, tries);
     if (delay_ms == 0 || (missed && check->deferrals == DEFERRALS_MAX))
         return false;
     check->retry_at_ms = together(now_ms + delay_ms, delay_ms);
     if (deferred && check->stop_retry_ms > 0)
-        check->retry_at_ms = now_ms + check->stop_retry_ms + 1u;
+        after_the_rest(check, now_ms + check->stop_retry_ms + 1u, tries == 1);
     if (missed)
         check->deferrals++;
     else
