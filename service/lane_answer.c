@@ -222,7 +222,7 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
     if (refused_us && !lane_has_ways(session->host))
         lane_host_rest(session->host);
     if (answer->reply.enhanced[0] == 4 && answer->reply.enhanced[1] == 7)
-        lane_narrow(session->host->lane);
+        lane_narrow(session->host->lane, session->began_ms);
     if (class == REPLY_MAILBOX_NOT_FOUND)
         hourly_count(&session_domain(session, job)->unknown, session_now_ms(session));
 

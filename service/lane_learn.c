@@ -1,7 +1,8 @@
 /* What the end of a session says about its host and about port 25.
  *
- * A host that answered somebody since its last trouble is well: then the trouble is this one
- * session's, and the host neither rests nor do those who wait hear of it. */
+ * A host that answered somebody since its last trouble, or while this session was open, is well:
+ * then the trouble is this one session's, and the host neither rests nor do those who wait hear of
+ * it. */
 #include "service/lanes.h"
 
 #include "probes/base/mem.h"
@@ -9,7 +10,8 @@
 enum {
     CLEAR_MS = 24 * 3600 * 1000,
     HEALTHY_MS = 60 * 1000,
-    CUT_ROW_MIN = 3 /* 421 after the same number so often: that is how many they like */
+    CUT_ROW_MIN = 3, /* 421 after the same number so often: that is how many they like */
+    CUT_ROW_SURE = 8 /* ... where a session was longer before */
 };
 
 bool lane_refused(const struct smtp_session_end *end)
@@ -54,7 +56,8 @@ static enum trouble trouble_of(const struct lane_session *session,
     const struct lane_host *host = session->host;
     bool well_lately = host->answered_ms > host->troubled_ms &&
                        session_now_ms(session) - host->answered_ms < HEALTHY_MS;
-    bool well = end->answered > 0 || (well_lately && !lane_refused(end));
+    bool well_meanwhile = host->answered_ms > session->began_ms;
+    bool well = end->answered > 0 || ((well_lately || well_meanwhile) && !lane_refused(end));
 
     if (end->end == SMTP_END_LOST)
         return well ? TROUBLE_SESSION : TROUBLE_NONE;
@@ -63,9 +66,13 @@ static enum trouble trouble_of(const struct lane_session *session,
     return well ? TROUBLE_SESSION : TROUBLE_HOST;
 }
 
-/* A fault may cut a session anywhere; a limit cuts it where it did before. */
+/* A fault may cut a session anywhere; a limit cuts it where it did before, and none was longer. */
 static void learn_length(struct lane_host *host, const struct smtp_session_end *end)
 {
+    uint32_t enough = end->answered < host->longest ? CUT_ROW_SURE : CUT_ROW_MIN;
+
+    if (end->answered > host->longest)
+        host->longest = end->answered;
     if (end->end != SMTP_END_REPLY || end->reply.code != 421 || end->answered == 0) {
         if (end->answered > host->cut_at)
             host->cut_row = 0;
@@ -73,7 +80,7 @@ static void learn_length(struct lane_host *host, const struct smtp_session_end *
     }
     host->cut_row = host->cut_at == end->answered ? host->cut_row + 1 : 1;
     host->cut_at = end->answered;
-    if (host->cut_row >= CUT_ROW_MIN && end->answered < host->recipients_per_session)
+    if (host->cut_row >= enough && end->answered < host->recipients_per_session)
         host->recipients_per_session = end->answered;
 }
 
@@ -101,11 +108,11 @@ static void learn_trouble(struct lane_session *session, const struct smtp_sessio
     if (session->trouble == TROUBLE_HOST && !(lane_refused(end) && lane_has_ways(host)))
         lane_host_rest(host);
     if (session->trouble == TROUBLE_HOST || about_us)
-        lane_narrow(host->lane);
+        lane_narrow(host->lane, session->began_ms);
     else if (asks_for_fewer(session, end))
         lane_yield(host->lane);
-    else if (end->end == SMTP_END_QUIT && end->answered > 0)
-        lane_widen(host->lane);
+    else if (end->answered > 0)
+        lane_widen(host->lane); /* it served, however it ended */
 }
 
 static void learn_tls(struct lane_session *session, const struct smtp_session_end *end)

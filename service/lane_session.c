@@ -254,6 +254,7 @@ void lane_session_open(struct lane_host *host, struct job *only)
     session->host = host;
     session->only = only;
     session->opening = true;
+    session->began_ms = loop_now_ms(lanes->shard->loop);
     session->route = lane_route(host).route;
     session->in_clear = host->clear_until_ms > loop_now_ms(lanes->shard->loop);
     loop_timer_init(&session->gap, lanes->shard->loop, on_gap_over, session);

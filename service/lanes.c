@@ -200,7 +200,15 @@ bool lane_host_rests(const struct lane_host *host)
     return host->rest_until_ms > now_ms || lane_route(host).wakes_ms > now_ms;
 }
 
-void lane_narrow(struct lane *lane) { lane->window = lane->window > 2 ? lane->window / 2 : 1; }
+/* Once for all sessions that met one trouble together: those that began before it was known could
+ * not have heeded it. */
+void lane_narrow(struct lane *lane, uint64_t began_ms)
+{
+    if (lane->narrowed_ms > 0 && began_ms <= lane->narrowed_ms)
+        return;
+    lane->narrowed_ms = loop_now_ms(lane->lanes->shard->loop);
+    lane->window = lane->window > 2 ? lane->window / 2 : 1;
+}
 
 void lane_yield(struct lane *lane)
 {

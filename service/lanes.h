@@ -46,6 +46,7 @@ struct lane_host {
     uint64_t troubled_ms;         /* when a session last came to nothing */
     uint32_t lost_row;            /* sessions in a row that it closed without any answer */
     uint32_t cut_at, cut_row;     /* sessions in a row that 421 ended after so many answers */
+    uint32_t longest;             /* the most answers in a session */
     uint64_t clear_until_ms;      /* STARTTLS is broken here: speak in clear until then */
     struct tls_facts *broken_tls; /* what was seen when it broke; owned; NULL: never */
     char key[];                   /* address and name */
@@ -59,6 +60,7 @@ struct lane {
     struct lane_host *waiting[WAIT_COUNT]; /* hosts take turns; [WAIT_NOTHING] stays empty */
     uint32_t sessions, connections_max, queued;
     double window;              /* connections wanted now: halved by trouble, widened by success */
+    uint64_t narrowed_ms;       /* when it was last halved; 0 = never */
     uint32_t refusals, answers; /* of late: a lane that mostly refuses us rests */
     uint32_t decoys_accepted, decoys_rejected; /* of late, a domain counts once */
     uint64_t rest_until_ms;
@@ -109,6 +111,7 @@ struct lane_session {
     bool paused;  /* the pause before the next recipient is over */
     enum trouble trouble;
     uint32_t recipients, rejects;
+    uint64_t began_ms;
     struct loop_timer gap;
     char *question; /* decoy or postmaster address in use; owned */
 };
@@ -157,8 +160,9 @@ void lane_host_rest(struct lane_host *host);
 bool lane_host_rests(const struct lane_host *host);
 /* What the lane learns from each reply about us, and from each session's end. */
 void lane_replied(struct lane *lane, bool refused_us);
-void lane_narrow(struct lane *lane); /* trouble of the host's, or about us */
-void lane_yield(struct lane *lane);  /* trouble of one session */
+/* Trouble of the host's, or about us, in a session that began then. */
+void lane_narrow(struct lane *lane, uint64_t began_ms);
+void lane_yield(struct lane *lane); /* trouble of one session */
 void lane_widen(struct lane *lane);
 
 /* lane_route.c */

@@ -387,6 +387,171 @@ static void an_opaque_provider_gets_no_decoy(void **state)
     close_lanes();
 }
 
+/* --- what the end of a session teaches ------------------------------------------------------- */
+
+struct ending {
+    enum smtp_end end;
+    uint16_t code;
+    uint32_t answered;
+};
+
+/* A session that began then and ends so now. */
+static enum trouble end_session(struct lane_host *host, const struct ending *ending,
+                                uint64_t began_ms)
+{
+    struct lane_session session = {.host = host, .began_ms = began_ms};
+    const struct smtp_session_end end = {.end = ending->end,
+                                         .stage = SMTP_STAGE_RCPT,
+                                         .task_open = true,
+                                         .answered = ending->answered,
+                                         .reply = {.code = ending->code}};
+
+    lane_learn(&session, &end);
+    return session.trouble;
+}
+
+static struct lane_host *lone_host(struct lane *lane)
+{
+    struct lane_host *host = mem_zeroed(1, sizeof(*host) + 8);
+
+    *lane = (struct lane){.lanes = engine.shards[0].lanes, .connections_max = 8, .window = 8};
+    host->lane = lane;
+    host->recipients_per_session = 20;
+    return host;
+}
+
+static void a_limit_is_where_no_session_was_longer(void **state)
+{
+    static const struct {
+        struct ending endings[5];
+        uint32_t recipients;
+    } rows[] = {
+        /* three in a row at one place */
+        {{{SMTP_END_REPLY, 421, 5}, {SMTP_END_REPLY, 421, 5}, {SMTP_END_REPLY, 421, 5}}, 5},
+        {{{SMTP_END_REPLY, 421, 5}, {SMTP_END_REPLY, 421, 4}, {SMTP_END_REPLY, 421, 5}}, 20},
+        /* what ends sooner by itself proves nothing */
+        {{{SMTP_END_REPLY, 421, 5},
+          {SMTP_END_QUIT, 0, 2},
+          {SMTP_END_REPLY, 421, 5},
+          {SMTP_END_REPLY, 421, 5}},
+         5},
+        /* one was longer, in between or long ago */
+        {{{SMTP_END_REPLY, 421, 5},
+          {SMTP_END_QUIT, 0, 6},
+          {SMTP_END_REPLY, 421, 5},
+          {SMTP_END_REPLY, 421, 5}},
+         20},
+        {{{SMTP_END_LOST, 0, 3},
+          {SMTP_END_REPLY, 421, 1},
+          {SMTP_END_REPLY, 421, 1},
+          {SMTP_END_REPLY, 421, 1}},
+         20},
+    };
+    struct lane lane;
+
+    (void)state;
+    open_lanes(25);
+    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
+        struct lane_host *host = lone_host(&lane);
+
+        for (size_t i = 0; rows[row].endings[i].end != SMTP_END_NONE; i++)
+            end_session(host, &rows[row].endings[i], 1);
+        assert_int_equal(host->recipients_per_session, rows[row].recipients);
+        free(host);
+    }
+    close_lanes();
+}
+
+static void so_many_cuts_are_a_limit_all_the_same(void **state)
+{
+    static const struct ending longer = {SMTP_END_QUIT, 0, 6}, cut = {SMTP_END_REPLY, 421, 5};
+    struct lane lane;
+
+    (void)state;
+    open_lanes(25);
+    struct lane_host *host = lone_host(&lane);
+    end_session(host, &longer, 1);
+    for (unsigned i = 1; i < 8; i++)
+        end_session(host, &cut, 1);
+    assert_int_equal(host->recipients_per_session, 20);
+    end_session(host, &cut, 1);
+    assert_int_equal(host->recipients_per_session, 5);
+    free(host);
+    close_lanes();
+}
+
+/* By hundredths, from four. */
+static void a_session_that_served_widens_its_lane(void **state)
+{
+    static const struct {
+        struct ending ending;
+        int window;
+    } rows[] = {
+        {{SMTP_END_QUIT, 0, 3}, 425},    {{SMTP_END_LOST, 0, 3}, 425},
+        {{SMTP_END_TIMEOUT, 0, 3}, 425}, {{SMTP_END_REPLY, 421, 3}, 375},
+        {{SMTP_END_QUIT, 0, 0}, 400},    {{SMTP_END_LOST, 0, 0}, 400},
+        {{SMTP_END_REPLY, 421, 0}, 200}, /* the host's trouble */
+    };
+    struct lane lane;
+
+    (void)state;
+    open_lanes(25);
+    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
+        struct lane_host *host = lone_host(&lane);
+
+        lane.window = 4;
+        end_session(host, &rows[row].ending, 1);
+        assert_int_equal((int)(lane.window * 100), rows[row].window);
+        free(host);
+    }
+    close_lanes();
+}
+
+static void one_trouble_narrows_once(void **state)
+{
+    static const struct ending busy_at_first = {SMTP_END_REPLY, 421, 0};
+    uint64_t now_ms = START_MS;
+    struct lane lane;
+
+    (void)state;
+    clock_use_virtual(&now_ms);
+    open_lanes(25);
+    struct lane_host *host = lone_host(&lane);
+    for (unsigned i = 0; i < 3; i++)
+        end_session(host, &busy_at_first, START_MS - 1);
+    assert_int_equal((int)lane.window, 4);
+    end_session(host, &busy_at_first, START_MS + 1); /* began when it was known */
+    assert_int_equal((int)lane.window, 2);
+    free(host);
+    close_lanes();
+    clock_use_virtual(NULL);
+}
+
+static void who_answers_others_meanwhile_is_well(void **state)
+{
+    static const struct {
+        struct ending ending;
+        uint64_t answered_ms; /* others, the last time; the session began at START_MS */
+        enum trouble trouble;
+    } rows[] = {{{SMTP_END_TIMEOUT, 0, 0}, 0, TROUBLE_HOST},
+                {{SMTP_END_TIMEOUT, 0, 0}, START_MS - 1, TROUBLE_HOST},
+                {{SMTP_END_TIMEOUT, 0, 0}, START_MS + 1, TROUBLE_SESSION},
+                {{SMTP_END_REPLY, 421, 0}, START_MS + 1, TROUBLE_SESSION}};
+    struct lane lane;
+
+    (void)state;
+    open_lanes(25);
+    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
+        struct lane_host *host = lone_host(&lane);
+
+        host->answered_ms = rows[row].answered_ms;
+        host->troubled_ms = START_MS + 2; /* another one since */
+        assert_int_equal(end_session(host, &rows[row].ending, START_MS), rows[row].trouble);
+        free(host);
+    }
+    close_lanes();
+}
+
 /* --- rest ------------------------------------------------------------------------------------ */
 
 /* Until it rests; then for how long. */
@@ -431,6 +596,11 @@ int main(void)
         cmocka_unit_test(what_is_known_of_a_domain_goes_with_its_hosts),
         cmocka_unit_test(a_provider_that_accepts_every_decoy_is_opaque),
         cmocka_unit_test(an_opaque_provider_gets_no_decoy),
+        cmocka_unit_test(a_limit_is_where_no_session_was_longer),
+        cmocka_unit_test(so_many_cuts_are_a_limit_all_the_same),
+        cmocka_unit_test(a_session_that_served_widens_its_lane),
+        cmocka_unit_test(one_trouble_narrows_once),
+        cmocka_unit_test(who_answers_others_meanwhile_is_well),
         cmocka_unit_test(a_lane_that_refuses_again_rests_longer),
     };
 
