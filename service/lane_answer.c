@@ -346,6 +346,7 @@ void lane_on_answer(void *context, const struct smtp_answer *answer)
 {
     struct lane_session *session = context;
 
+    lane_session_moved(session);
     session->host->answered_ms = session_now_ms(session);
     if (answer->reply.class != REPLY_PROBE_BLOCKED)
         session->host->served_ms = session->host->answered_ms;

@@ -12,7 +12,7 @@
 #include "probes/base/random.h"
 #include "probes/smtp/session_notes.h"
 
-enum { TRANSCRIPT_MAX = 64 * 1024, CONNECT_LINE_MAX = 200 };
+enum { TRANSCRIPT_MAX = 64 * 1024, CONNECT_LINE_MAX = 200, SLOW_MS = 1000 };
 
 /* --- the next question ------------------------------------------------------------- */
 
@@ -42,16 +42,48 @@ static void compose_question(struct lane_session *session, const char *local)
     session->question = text_take(&question);
 }
 
+/* One timer for many questions: it looks at the latest. Where there is but one connection it would
+ * tell nobody. */
+static void watch(struct lane_session *session)
+{
+    session->asked_ms = session->host->asked_ms = session_now_ms(session);
+    if (session->host->connections_max > 1 && !loop_timer_running(&session->patience))
+        loop_timer_start(&session->patience, SLOW_MS);
+}
+
+static void on_patience_over(void *context)
+{
+    struct lane_session *session = context;
+    uint64_t age_ms = session_now_ms(session) - session->asked_ms;
+
+    if (session->job == NULL)
+        return; /* it pauses */
+    if (age_ms < SLOW_MS) {
+        loop_timer_start(&session->patience, SLOW_MS - age_ms);
+        return;
+    }
+    session->slow = true;
+    session->host->slow++;
+    lane_pump(session->host->lane);
+}
+
+void lane_session_moved(struct lane_session *session)
+{
+    if (session->slow)
+        session->host->slow--;
+    session->slow = false;
+}
+
 static enum smtp_next ask(struct lane_session *session, struct smtp_task *task)
 {
     struct job *job = session->job;
     struct domain_memory *domain;
     bool full;
 
+    watch(session);
     task->mail_from = job->null_sender ? "" : session_config(session)->mail_from;
     task->smtputf8 = false;
     task->seen_before = job->tries > 0;
-    session->host->asked_ms = session_now_ms(session);
     switch (job->phase) {
     case JOB_ASK_RECIPIENT:
         task->recipient = job->recipient;
@@ -203,6 +235,8 @@ void lane_session_unlink(struct lane_session *session)
     struct lane_host *host = session->host;
 
     loop_timer_stop(&session->gap);
+    loop_timer_stop(&session->patience);
+    lane_session_moved(session);
     if (session->opening)
         host->opening--;
     host->sessions--;
@@ -258,6 +292,7 @@ void lane_session_open(struct lane_host *host, struct job *only)
     session->route = lane_route(host).route;
     session->in_clear = host->clear_until_ms > loop_now_ms(lanes->shard->loop);
     loop_timer_init(&session->gap, lanes->shard->loop, on_gap_over, session);
+    loop_timer_init(&session->patience, lanes->shard->loop, on_patience_over, session);
     if (only != NULL) {
         only->own = session;
         session->reserved = true;

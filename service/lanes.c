@@ -377,10 +377,12 @@ bool lane_has_work(const struct lane_host *host)
 }
 
 /* A further session pays when somebody waits for his one answer, or when its share of the work is
- * worth a greeting. */
+ * worth a greeting. Who waits long for an answer takes no share meanwhile. */
 static bool pays(const struct lane_host *host)
 {
-    return host->interactive.head != NULL || host->queued > host->sessions * SHARE_MIN;
+    uint32_t sharing = host->sessions - host->slow;
+
+    return host->interactive.head != NULL || host->queued > sharing * SHARE_MIN;
 }
 
 /* Part of a lane is kept for callers who wait: bulk alone may not fill it. */
@@ -491,6 +493,7 @@ void lanes_stop(struct lanes *lanes)
     DL_FOREACH(lanes->all_sessions, session)
     {
         loop_timer_stop(&session->gap);
+        loop_timer_stop(&session->patience);
         smtp_session_drop(&session->smtp);
     }
 }

@@ -32,6 +32,7 @@ struct lane_host {
     struct ip_address address;
     struct fair_queue interactive, bulk;
     uint32_t queued, sessions, opening; /* opening: sessions that have not asked for work yet */
+    uint32_t slow;                      /* sessions that wait long for an answer */
     uint32_t connections_max, recipients_per_session, rejects_per_session, gap_ms;
     uint64_t rest_until_ms;
     uint32_t rest_ms;             /* the next rest; doubles */
@@ -109,10 +110,11 @@ struct lane_session {
     bool closing; /* say QUIT at the next boundary */
     bool opening; /* counted in host->opening */
     bool paused;  /* the pause before the next recipient is over */
+    bool slow;    /* counted in host->slow */
     enum trouble trouble;
     uint32_t recipients, rejects;
-    uint64_t began_ms;
-    struct loop_timer gap;
+    uint64_t began_ms, asked_ms;
+    struct loop_timer gap, patience;
     char *question; /* decoy or postmaster address in use; owned */
 };
 
@@ -185,6 +187,8 @@ void lane_route_failed(struct lane_session *session);
 void lane_session_open(struct lane_host *host, struct job *only);
 void lane_session_drop(struct lane_session *session);
 void lane_session_unlink(struct lane_session *session);
+/* Its question is answered, or will not be. */
+void lane_session_moved(struct lane_session *session);
 void lane_session_free(struct lane_session *session);
 
 /* lane_answer.c */

@@ -552,6 +552,35 @@ static void who_answers_others_meanwhile_is_well(void **state)
     close_lanes();
 }
 
+/* --- sessions that share --------------------------------------------------------------------- */
+
+static const struct line_step silent_at_rcpt[] = {{STEP_SEND, "220 mx ESMTP\r\n", 0},
+                                                  {STEP_EXPECT, "EHLO probe.example", 0},
+                                                  {STEP_SEND, "250 mx\r\n", 0},
+                                                  {STEP_EXPECT, "MAIL FROM:<>", 0},
+                                                  {STEP_SEND, "250 Ok\r\n", 0},
+                                                  {STEP_EXPECT, "RCPT TO:<jane@corp.test>", 0},
+                                                  {STEP_HOLD, NULL, 0}};
+
+/* Two wait, too few for a second session; but the first has fallen silent. */
+static void a_silent_session_takes_no_share(void **state)
+{
+    struct line_server *server = line_server_start(silent_at_rcpt, NULL, 1);
+
+    (void)state;
+    open_lanes(line_server_port(server));
+    config.lane_connections.fallback = 2;
+    for (unsigned i = 0; i < 3; i++)
+        send_job("corp.test", true, "mx.corp.test", NULL);
+    do
+        loop_run_once(engine.shards[0].loop);
+    while (only_lane() == NULL || only_lane()->hosts->slow == 0);
+    assert_int_equal(only_lane()->sessions, 2);
+    assert_int_equal(only_lane()->queued, 2);
+    close_lanes();
+    line_server_stop(&server);
+}
+
 /* --- rest ------------------------------------------------------------------------------------ */
 
 /* Until it rests; then for how long. */
@@ -601,6 +630,7 @@ int main(void)
         cmocka_unit_test(a_session_that_served_widens_its_lane),
         cmocka_unit_test(one_trouble_narrows_once),
         cmocka_unit_test(who_answers_others_meanwhile_is_well),
+        cmocka_unit_test(a_silent_session_takes_no_share),
         cmocka_unit_test(a_lane_that_refuses_again_rests_longer),
     };
 
