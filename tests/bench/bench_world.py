@@ -224,13 +224,28 @@ def show_costs(rows, run, took_s, ideal, counters):
         last[row["behaviour"]] = max(seconds, last[row["behaviour"]])
     ends = ", ".join(f"{name} {seconds:.1f}" for name, seconds in last.most_common(5))
     print(f"time: {took_s:.2f} s, lower bound {ideal['time_ms'] / 1000:.2f} s ({ideal['longest_lane'] or 'DNS'}), ratio "
-          f"{ratio(took_s * 1000, ideal['time_ms'])} (at most {TIME_TARGET} wanted); last to settle: {ends}")
+          f"{ratio(took_s * 1000, ideal['time_ms'])} (at most {TIME_TARGET} wanted); were refusals and faults foreseen "
+          f"{ideal['foreseen_ms'] / 1000:.2f} s; last to settle: {ends}")
     print(f"connections: {counters['connections']}, ideal {ideal['connections']}, ratio "
-          f"{ratio(counters['connections'], ideal['connections'])} (at most {CONNECTIONS_TARGET} wanted); "
+          f"{ratio(counters['connections'], ideal['connections'])} (at most {CONNECTIONS_TARGET} wanted); foreseen "
+          f"{ideal['foreseen_connections']}; "
           f"{counters['recipients']} recipients, {counters['turns']} turns, {counters['dns']['queries']} DNS questions")
     kinds = {kind: count for kind, count in counters["rule_breaks_by_kind"].items() if count}
     print(f"rule breaks: {counters['rule_breaks']} (none allowed, caps included) {json.dumps(kinds) if kinds else ''}; "
           f"most connections at once: {json.dumps(counters['provider_peaks'])}")
+
+
+def show_lanes(ideal, details):
+    """Where the extra connections go: the lanes that took most beyond what they need."""
+    taken = collections.Counter()
+    for host, counts in details["hosts"].items():
+        if host in ideal["lane_of_host"]:
+            taken[ideal["lane_of_host"][host]] += counts["connections"]
+    needed = {name: lane["connections"] for name, lane in ideal["lanes"].items()}
+    extra = collections.Counter({name: taken[name] - needed.get(name, 0) for name in taken})
+    for name, more in extra.most_common(SHOWN):
+        if more > 0:
+            print(f"  {name:30} {taken[name]} connections, {more} more than needed: {json.dumps(ideal['lanes'].get(name))}")
 
 
 def measure(options):
@@ -245,9 +260,11 @@ def measure(options):
             took_s = run.go()
         finally:
             status = service.stop()
-        counters = lab.counters()
+        counters = lab.command("details")
         good = show_verdicts(rows, run)
         show_costs(rows, run, took_s, ideal, counters)
+        if options.lanes:
+            show_lanes(ideal, counters)
         if options.naive > 0:
             show_naive(options, lab, rows, took_s, counters)
         return good and counters["rule_breaks"] == 0 and status == 0
@@ -266,6 +283,7 @@ def main():
     parser.add_argument("--faults", type=int, default=3)
     parser.add_argument("--mix", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "world.mix"))
     parser.add_argument("--naive", type=float, default=10, help="percent of the addresses for the naive client")
+    parser.add_argument("--lanes", action="store_true", help="show the lanes that took more connections than they need")
     options = parser.parse_args()
     try:
         return 0 if measure(options) else 1

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "probes/base/mem.h"
+#include "tests/lab/ideal_tries.h"
+#include "tests/lab/unforeseen.h"
 
 /* Replies that a session waits for besides its transactions; a handshake is not delayed. */
 enum { TURNS_GREETING_EHLO = 2, TURNS_STARTTLS = 2, DNS_TURNS = 2 };
@@ -15,10 +17,13 @@ struct lane_work {
     const struct lab_host *host; /* the first of the lane that takes recipients */
     uint64_t transactions, refusals;
     uint64_t cuts;        /* faults: each ends a session */
+    uint64_t drops;       /* faults that cost no turn: the connection is closed at once */
     uint64_t stalls;      /* faults that keep a connection for the whole wait */
     uint64_t lost;        /* sessions that come to nothing, whatever the client does */
     uint64_t connections; /* the sum of it all */
-    uint64_t put_off;     /* recipients that are greylisted */
+    uint64_t foreseen;    /* ... for who knows beforehand whom a fault strikes and who is refused */
+    uint64_t time_ms, foreseen_ms; /* the longest of it all */
+    uint64_t put_off;              /* recipients that are greylisted */
     uint64_t put_off_ms,
         decoy_put_off_ms; /* how long before they may come again; 0 = they need not */
     bool decoy;           /* one has to follow an accepted recipient */
@@ -27,12 +32,6 @@ struct lane_work {
 
 static uint64_t divide_up(uint64_t a, uint64_t b) { return b > 0 ? (a + b - 1) / b : a; }
 
-static void at_least(uint64_t *value, uint64_t floor)
-{
-    if (*value < floor)
-        *value = floor;
-}
-
 /* --- hosts that tell nothing ------------------------------------------------------------- */
 
 static bool host_tells(const struct host_play *play)
@@ -40,8 +39,8 @@ static bool host_tells(const struct host_play *play)
     return play->door == DOOR_OPEN &&
            (play->drop == DROP_NEVER || play->drop == DROP_QUIT || play->drop_once) &&
            play->hello != HELLO_BLOCKED && play->greeting <= GREETING_NULS &&
-           play->recipient != RECIPIENT_SILENT && play->recipient != RECIPIENT_BLOCKED &&
-           !play->busy_at_mail;
+           play->sender != SENDER_NOBODY && play->recipient != RECIPIENT_SILENT &&
+           play->recipient != RECIPIENT_BLOCKED && !play->busy_at_mail;
 }
 
 /* Sessions that come to nothing before one that tells. */
@@ -52,53 +51,6 @@ static uint64_t lost_sessions(const struct host_play *play)
 
     return (play->drop_once ? 1u : 0u) + (tls_breaks ? 1u : 0u) +
            (play->recipient == RECIPIENT_SCREENED ? 1u : 0u);
-}
-
-static uint64_t wait_of(const struct host_play *play)
-{
-    if (play->door == DOOR_STUCK)
-        return WAIT_CONNECT_MS;
-    if (play->greeting == GREETING_SILENT || play->greeting == GREETING_DRIP)
-        return WAIT_GREETING_MS;
-    return play->recipient == RECIPIENT_SILENT ? WAIT_RECIPIENT_MS : 0;
-}
-
-/* Is what comes of this behaviour asked again, and to no avail? */
-static bool asked_again(const struct behaviour *row)
-{
-    static const char *const passing[] = {"smtp_timeout",     "connection_lost", "connect_refused",
-                                          "connect_timeout",  "dns_timeout",     "dns_failure",
-                                          "temporary_failure"};
-
-    for (size_t i = 0; i < TRUTH_REASONS_MAX && row->first.reasons[i] != NULL; i++)
-        for (size_t k = 0; k < ARRAY_LENGTH(passing); k++)
-            if (strcmp(row->first.reasons[i], passing[k]) == 0)
-                return !row->settles;
-    return false;
-}
-
-/* Does its host rest after trouble? Then one address is asked, and others of the domain may be
- * deferred in the same moment, which is a try as well. */
-static bool rests(const struct behaviour *row)
-{
-    for (size_t i = 0; i < TRUTH_REASONS_MAX && row->first.reasons[i] != NULL; i++)
-        if (strcmp(row->first.reasons[i], "deferred") == 0)
-            return true;
-    return false;
-}
-
-static uint64_t tries_of(const struct world *world, const struct behaviour *row)
-{
-    return world->settings.settle && asked_again(row) ? 1 + SETTLE_TRIES : 1;
-}
-
-static uint64_t pauses_ms(uint64_t tries)
-{
-    uint64_t sum_ms = 0;
-
-    for (uint64_t i = 0; i + 1 < tries; i++)
-        sum_ms += (uint64_t)settle_after_s[i] * 1000;
-    return sum_ms;
 }
 
 /* --- what one domain adds ------------------------------------------------------------------ */
@@ -158,8 +110,9 @@ static bool add_mailbox(const struct world *world, const struct behaviour *row,
     work->transactions += tries + (grey ? 1 : 0) + (fault ? 1 : 0);
     work->refusals += (accepted ? 0 : tries) + (grey ? 1 : 0);
     work->cuts += fault ? 1 : 0;
+    work->drops += mailbox->fault == FAULT_DROP ? 1 : 0;
     work->stalls += mailbox->fault == FAULT_STALL ? 1 : 0;
-    if (!rests(row))
+    if (!host_rests(row))
         at_least(&work->floor_ms, pauses_ms(tries));
     if (grey) {
         work->put_off++;
@@ -205,11 +158,11 @@ static void add_domain(const struct world *world, const struct lab_domain *domai
             work->host = work->host != NULL ? work->host : host;
             break;
         }
-        bool shared = rests(row) && domain->mailbox_count > 1;
-        waits_ms += wait_of(host->play);
-        work->lost += host->play->door == DOOR_OPEN ? (shared ? 1 : tries) : 0;
-        at_least(&work->floor_ms, shared ? waits_ms + (tries - 1) * SETTLE_REST_MS
-                                         : tries * waits_ms + pauses_ms(tries));
+        bool shared = host_rests(row) && domain->mailbox_count > 1;
+        waits_ms += host_wait_ms(host->play);
+        work->lost += host->play->door == DOOR_OPEN ? tries : 0;
+        at_least(&work->floor_ms,
+                 shared ? shared_tries_ms(tries, waits_ms) : tries * waits_ms + pauses_ms(tries));
         work = NULL;
     }
     for (size_t i = 0; work != NULL && i < domain->mailbox_count; i++)
@@ -259,69 +212,166 @@ static uint64_t chain_ms(const struct world *world, const struct lab_caps *caps,
     return longest_ms;
 }
 
-static uint64_t lane_time(const struct world *world, const struct lab_lane *lane,
-                          struct lane_work *work)
+static struct questions questions_of(const struct world *world, const struct lab_caps *caps,
+                                     const struct lane_work *work)
 {
     const struct host_play *play = work->host->play;
-    const struct lab_caps *caps = &lane->caps;
     uint32_t limit = play->recipients_per_connection;
 
-    if (work->transactions == 0)
-        return 0;
-    work->connections = divide_up(work->transactions, caps->recipients);
-    at_least(&work->connections, divide_up(work->refusals, caps->rejects));
-    at_least(&work->connections, limit > 0 ? divide_up(work->transactions, limit) : 0);
-    at_least(&work->connections, work->cuts);
+    return (struct questions){
+        .accepted = work->transactions - work->refusals - work->cuts,
+        .refused = work->refusals,
+        .drops = work->drops,
+        .busies = work->cuts - work->drops - work->stalls,
+        .stalls = work->stalls,
+        .recipients_max = limit > 0 && limit < caps->recipients ? limit : caps->recipients,
+        .refusals_max = caps->rejects,
+        .open_ms = opening_ms(world, play),
+        .first_ms = transactions_ms(world, play, 1, 1),
+        .turn_ms = transactions_ms(world, play, 1, 0),
+        .stall_ms = WAIT_RECIPIENT_MS,
+    };
+}
+
+/* The fewest sessions: no fault strikes but at the end of one, and none is refused but four times.
+ */
+static uint64_t foreseen_sessions(const struct questions *questions)
+{
+    uint64_t cuts = questions->drops + questions->busies + questions->stalls,
+             sessions = divide_up(questions->accepted + questions->refused + cuts,
+                                  questions->recipients_max);
+
+    at_least(&sessions, divide_up(questions->refused, questions->refusals_max));
+    at_least(&sessions, cuts);
+    return sessions;
+}
+
+static uint64_t lane_time(const struct world *world, const struct lab_caps *caps,
+                          const struct lane_work *work, uint64_t connections)
+{
+    const struct host_play *play = work->host->play;
+    uint64_t replies = work->transactions - work->drops, open_ms = opening_ms(world, play);
     uint64_t time_ms =
-        divide_up(work->connections * opening_ms(world, play) +
-                      transactions_ms(world, play, work->transactions, work->connections) +
+        divide_up(connections * open_ms + transactions_ms(world, play, replies, connections) +
                       work->stalls * WAIT_RECIPIENT_MS,
                   caps->connections);
     /* However the work is shared, one connection after the other has the largest share. */
-    uint64_t share = divide_up(work->transactions, caps->connections);
+    uint64_t share = divide_up(replies, caps->connections);
     uint64_t sessions = divide_up(share, caps->recipients);
-    at_least(&time_ms,
-             sessions * opening_ms(world, play) + transactions_ms(world, play, share, sessions));
+
+    at_least(&time_ms, sessions * open_ms + transactions_ms(world, play, share, sessions));
     at_least(&time_ms, chain_ms(world, caps, work));
     return time_ms;
 }
 
-struct ideal ideal_of(const struct world *world)
+/* With foresight, and without: nobody knows who is refused and whom a fault strikes until he has
+ * asked. */
+static void measure_lane(const struct world *world, const struct lab_caps *caps,
+                         struct lane_work *work)
+{
+    struct questions questions = questions_of(world, caps, work);
+
+    work->foreseen = foreseen_sessions(&questions);
+    work->foreseen_ms = lane_time(world, caps, work, work->foreseen);
+    work->connections = unforeseen_of(&questions, 1).sessions;
+    at_least(&work->connections, work->foreseen);
+    work->time_ms = unforeseen_of(&questions, caps->connections).time_ms;
+    at_least(&work->time_ms, work->foreseen_ms);
+}
+
+/* Before and beside all lanes. */
+static uint64_t dns_of(const struct world *world)
+{
+    uint64_t longest_ms = 0;
+
+    for (size_t i = 0; i < world->domain_count; i++)
+        if (world->domains[i].host_count == 0 && world->domains[i].mailbox_count > 0)
+            at_least(&longest_ms, nameless_ms(world, behaviour_at(world->domains[i].behaviour)));
+    return longest_ms;
+}
+
+static struct lane_work *work_of(const struct world *world)
 {
     struct lane_work *lanes = mem_array(struct lane_work, world->lane_count);
-    struct ideal ideal = {.dns_ms = (uint64_t)DNS_TURNS * world->settings.delay_ms, .lane = ""};
-    uint64_t longest_ms = 0;
 
     for (size_t i = 0; i < world->domain_count; i++)
         add_domain(world, &world->domains[i], lanes);
     for (size_t i = 0; i < world->lane_count; i++) {
         struct lane_work *work = &lanes[i];
-        uint64_t time_ms = work->host != NULL ? lane_time(world, &world->lanes[i], work) : 0;
 
-        at_least(&time_ms, work->floor_ms);
-        ideal.connections += work->connections + work->lost;
-        ideal.transactions += work->transactions;
-        if (time_ms > longest_ms) {
-            longest_ms = time_ms;
+        if (work->transactions > 0)
+            measure_lane(world, &world->lanes[i].caps, work);
+        at_least(&work->time_ms, work->floor_ms);
+        at_least(&work->foreseen_ms, work->floor_ms);
+        work->connections += work->lost;
+        work->foreseen += work->lost;
+    }
+    return lanes;
+}
+
+static struct ideal sum_of(const struct world *world, const struct lane_work *lanes)
+{
+    struct ideal ideal = {.dns_ms = (uint64_t)DNS_TURNS * world->settings.delay_ms,
+                          .foreseen_ms = dns_of(world),
+                          .lane = ""};
+    uint64_t longest_ms = ideal.foreseen_ms;
+
+    for (size_t i = 0; i < world->lane_count; i++) {
+        ideal.connections += lanes[i].connections;
+        ideal.foreseen += lanes[i].foreseen;
+        at_least(&ideal.foreseen_ms, lanes[i].foreseen_ms);
+        ideal.transactions += lanes[i].transactions;
+        if (lanes[i].time_ms > longest_ms) {
+            longest_ms = lanes[i].time_ms;
             ideal.lane = world->lanes[i].name;
         }
     }
     if (world->mailbox_count == 0)
-        ideal.dns_ms = 0; /* nobody asks */
+        ideal.dns_ms = ideal.foreseen_ms = 0; /* nobody asks */
     ideal.time_ms = ideal.dns_ms + longest_ms;
-    free(lanes);
+    ideal.foreseen_ms += ideal.dns_ms;
     return ideal;
+}
+
+static void put_lanes(struct text *out, const struct world *world, const struct lane_work *lanes)
+{
+    json_open(out, "lanes", '{');
+    for (size_t i = 0; i < world->lane_count; i++) {
+        const struct lane_work *work = &lanes[i];
+
+        if (work->connections == 0 && work->time_ms == 0)
+            continue;
+        json_open(out, world->lanes[i].name, '{');
+        json_integer(out, "time_ms", (int64_t)work->time_ms);
+        json_integer(out, "connections", (int64_t)work->connections);
+        json_integer(out, "transactions", (int64_t)work->transactions);
+        json_integer(out, "refusals", (int64_t)work->refusals);
+        json_integer(out, "cuts", (int64_t)work->cuts);
+        json_integer(out, "lost", (int64_t)work->lost);
+        json_close(out, '}');
+    }
+    json_close(out, '}');
+    json_open(out, "lane_of_host", '{');
+    for (size_t i = 0; i < world->host_count; i++)
+        if (world->hosts[i].play != NULL)
+            json_string(out, world->hosts[i].name, world->lanes[world->hosts[i].lane].name);
+    json_close(out, '}');
 }
 
 void ideal_json(struct text *out, const struct world *world)
 {
-    struct ideal ideal = ideal_of(world);
+    struct lane_work *lanes = work_of(world);
+    struct ideal ideal = sum_of(world, lanes);
 
     json_open(out, NULL, '{');
     json_integer(out, "time_ms", (int64_t)ideal.time_ms);
     json_integer(out, "dns_ms", (int64_t)ideal.dns_ms);
     json_integer(out, "connections", (int64_t)ideal.connections);
+    json_integer(out, "foreseen_ms", (int64_t)ideal.foreseen_ms);
+    json_integer(out, "foreseen_connections", (int64_t)ideal.foreseen);
     json_integer(out, "transactions", (int64_t)ideal.transactions);
     json_string(out, "longest_lane", ideal.lane);
+    put_lanes(out, world, lanes);
     json_close(out, '}');
+    free(lanes);
 }

@@ -14,7 +14,7 @@
 #include "tests/lab/settings.h"
 #include "tests/lab/truth.h"
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, REPORT_MAX = 64 * 1024 * 1024 };
 
 static const char usage[] =
     "maillab generate --seed S --domains D --addresses N --out DIR [--mix FILE] [--delay-ms MS]\n"
@@ -168,7 +168,7 @@ static int run_ideal(struct arguments *arguments)
         fprintf(stderr, "maillab: %s\n", error);
         return 1;
     }
-    text_init(&out, 4096);
+    text_init(&out, REPORT_MAX);
     ideal_json(&out, world);
     puts(out.bytes);
     text_free(&out);

@@ -13,11 +13,11 @@ class World:
         self.lines = []
 
     def domain(self, name, behaviour, *mailboxes, imap="none", style="postfix"):
-        """A mailbox is "local" (known) or ("local", class); unknown ones need not be listed."""
+        """A mailbox is "local" (known), ("local", class) or ("local", class, fault); unknown ones need not be listed."""
         self.lines.append(["domain", name, "-", behaviour, style, imap])
         for mailbox in mailboxes:
-            local, kind = mailbox if isinstance(mailbox, tuple) else (mailbox, "known")
-            self.lines.append(["mailbox", local, kind, "-"])
+            row = mailbox if isinstance(mailbox, tuple) else (mailbox,)
+            self.lines.append(["mailbox", *row, *("known", "-")[len(row) - 1:]])
         return self
 
     def write(self, maillab, directory):
