@@ -15,6 +15,7 @@ enum { SPARE_S = 5 }; /* behind the time that a greylisting server names */
 
 struct lane_work {
     const struct lab_host *host; /* the first of the lane that takes recipients */
+    uint64_t asked;              /* recipients */
     uint64_t transactions, refusals;
     uint64_t cuts;        /* faults: each ends a session */
     uint64_t drops;       /* faults that cost no turn: the connection is closed at once */
@@ -107,6 +108,7 @@ static bool add_mailbox(const struct world *world, const struct behaviour *row,
 
     if (!speakable(play, mailbox))
         return false;
+    work->asked++;
     work->transactions += tries + (grey ? 1 : 0) + (fault ? 1 : 0);
     work->refusals += (accepted ? 0 : tries) + (grey ? 1 : 0);
     work->cuts += fault ? 1 : 0;
@@ -191,23 +193,29 @@ static uint64_t opening_ms(const struct world *world, const struct host_play *pl
            (play->greeting == GREETING_SLOW ? SLOW_GREETING_MS : 0);
 }
 
+/* Who is put off last of all those asked, were they asked in any order. */
+static uint64_t last_put_off(const struct lane_work *work)
+{
+    return work->put_off * (work->asked + 1) / (work->put_off + 1);
+}
+
 /* One after the other: a recipient, then the decoy, and each again when it may come again. Whoever
- * is put off last waits from then on. */
+ * is put off last, as the `last` who is asked, waits from then on; nobody before him is accepted.
+ */
 static uint64_t chain_ms(const struct world *world, const struct lab_caps *caps,
-                         const struct lane_work *work)
+                         const struct lane_work *work, uint64_t last)
 {
     const struct host_play *play = work->host->play;
     uint64_t turn_ms = world->settings.delay_ms, open_ms = opening_ms(world, play);
-    uint64_t sessions = divide_up(work->put_off, caps->rejects), asks = 1;
+    uint64_t sessions = divide_up(last, caps->rejects), asks = 1;
 
     if (work->put_off > 0)
         asks++;
     if (work->decoy)
         asks += work->decoy_put_off_ms > 0 ? 2 : 1;
     uint64_t longest_ms = open_ms + asks * turn_ms + work->put_off_ms + work->decoy_put_off_ms;
-    uint64_t last_ms =
-        divide_up(sessions * open_ms + transactions_ms(world, play, work->put_off, sessions),
-                  caps->connections);
+    uint64_t last_ms = divide_up(sessions * open_ms + transactions_ms(world, play, last, sessions),
+                                 caps->connections);
     at_least(&longest_ms, work->put_off > 0 ? last_ms + work->put_off_ms + turn_ms : 0);
     return longest_ms;
 }
@@ -260,7 +268,7 @@ static uint64_t lane_time(const struct world *world, const struct lab_caps *caps
     uint64_t sessions = divide_up(share, caps->recipients);
 
     at_least(&time_ms, sessions * open_ms + transactions_ms(world, play, share, sessions));
-    at_least(&time_ms, chain_ms(world, caps, work));
+    at_least(&time_ms, chain_ms(world, caps, work, work->put_off));
     return time_ms;
 }
 
@@ -276,6 +284,7 @@ static void measure_lane(const struct world *world, const struct lab_caps *caps,
     work->connections = unforeseen_of(&questions, 1).sessions;
     at_least(&work->connections, work->foreseen);
     work->time_ms = unforeseen_of(&questions, caps->connections).time_ms;
+    at_least(&work->time_ms, chain_ms(world, caps, work, last_put_off(work)));
     at_least(&work->time_ms, work->foreseen_ms);
 }
 

@@ -673,7 +673,9 @@ class OtherWorlds(unittest.TestCase):
                 ("nobody knows the name", ("dns-timeout", "plain", 3), mx, 4 * (800 + 1600) + 7000, 0),
                 ("silent to its only address", ("tarpit", "plain", 1), mx, 4 * 3000 + 1000 + 2000 + 4000, 4),
                 # the fourth refusal of a session ends it: 40 are put off in ten sessions, the last waits from then on
-                ("who is put off last", ("greylist", "plain", 40), mx + 10 * opening + 40 + 1, 3000, 11)):
+                ("who is put off last", ("greylist", "plain", 40), mx + 10 * opening + 40 + 1, 3000, 11),
+                # eight are put off and eight are refused: the last of those eight is the fifteenth, as a rule
+                ("put off among others", ("greylist", "plain", 8, 8), mx + 4 * opening + 15 + 1, 3000, 5)):
             with self.subTest(label):
                 found = self.ideal(20, 2, *world)
                 self.assertEqual(found["time_ms"], 20 * turns + waits_ms)
