@@ -203,7 +203,9 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
         job->null_sender = true; /* a second opinion, in this session */
         return;
     }
-    if (come_back_at_once(answer) && !job->came_back) {
+    bool again =
+        come_back_at_once(answer) || (class == REPLY_TLS_REQUIRED && lane_try_tls_again(session));
+    if (again && !job->came_back) {
         job->came_back = true;
         session->closing = true;
         return;

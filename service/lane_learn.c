@@ -8,7 +8,8 @@
 #include "probes/base/mem.h"
 
 enum {
-    CLEAR_MS = 24 * 3600 * 1000,
+    CLEAR_ONCE_MS = 10 * 60 * 1000, /* a connection may be lost in a handshake, too */
+    CLEAR_MS = 24 * 3600 * 1000,    /* STARTTLS broke twice in a row */
     HEALTHY_MS = 60 * 1000,
     CUT_ROW_MIN = 3, /* 421 after the same number so often: that is how many they like */
     CUT_ROW_SURE = 8 /* ... where a session was longer before */
@@ -119,10 +120,21 @@ static void learn_tls(struct lane_session *session, const struct smtp_session_en
 {
     struct lane_host *host = session->host;
 
-    host->clear_until_ms = session_now_ms(session) + CLEAR_MS;
+    if (host->tls_breaks < UINT8_MAX)
+        host->tls_breaks++;
+    host->clear_until_ms =
+        session_now_ms(session) + (host->tls_breaks > 1 ? CLEAR_MS : CLEAR_ONCE_MS);
     if (host->broken_tls == NULL)
         host->broken_tls = mem_new(struct tls_facts);
     *host->broken_tls = end->server->tls;
+}
+
+bool lane_try_tls_again(struct lane_session *session)
+{
+    if (!session->in_clear || session->host->tls_breaks != 1)
+        return false;
+    session->host->clear_until_ms = 0;
+    return true;
 }
 
 void lane_learn(struct lane_session *session, const struct smtp_session_end *end)
@@ -138,6 +150,8 @@ void lane_learn(struct lane_session *session, const struct smtp_session_end *end
         host->refused_ms = session_now_ms(session);
     if (end->end == SMTP_END_TLS && end->server != NULL)
         learn_tls(session, end);
+    else if (end->server != NULL && end->server->tls.state == TLS_OK)
+        host->tls_breaks = 0;
     learn_length(host, end);
     learn_trouble(session, end);
     if (end->end == SMTP_END_REPLY)

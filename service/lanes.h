@@ -50,6 +50,7 @@ struct lane_host {
     uint32_t longest;             /* the most answers in a session */
     uint64_t clear_until_ms;      /* STARTTLS is broken here: speak in clear until then */
     struct tls_facts *broken_tls; /* what was seen when it broke; owned; NULL: never */
+    uint8_t tls_breaks;           /* since it last stood */
     char key[];                   /* address and name */
 };
 
@@ -218,6 +219,8 @@ enum decoy_outcome lane_weigh_decoy(struct lane_session *session,
 
 /* lane_learn.c */
 void lane_learn(struct lane_session *session, const struct smtp_session_end *end); /* -> trouble */
+/* The host wants TLS, and we speak in clear since it broke. True: once more with TLS. */
+bool lane_try_tls_again(struct lane_session *session);
 bool lane_refused(const struct smtp_session_end *end); /* they will not have us */
 /* Nobody was asked: the proxy failed, or there was no socket from that address. */
 bool lane_route_lost(const struct smtp_session_end *end);

@@ -112,6 +112,7 @@ static bool play(struct line_server *server, struct peer *peer, const struct lin
             ;
         return false;
     case STEP_END:
+    case STEP_NEXT:
         if (peer->ssl != NULL)
             SSL_shutdown(peer->ssl);
         return false;
@@ -122,6 +123,7 @@ static bool play(struct line_server *server, struct peer *peer, const struct lin
 static void *serve(void *argument)
 {
     struct line_server *server = argument;
+    const struct line_step *begin = server->script, *step;
     struct timeval limit = {.tv_sec = GIVE_UP_S};
     int one = 1;
 
@@ -133,8 +135,9 @@ static void *serve(void *argument)
             break;
         setsockopt(peer.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         setsockopt(peer.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        for (const struct line_step *step = server->script; play(server, &peer, step); step++)
+        for (step = begin; play(server, &peer, step); step++)
             ;
+        begin = step->kind == STEP_NEXT ? step + 1 : server->script;
         SSL_free(peer.ssl);
         close(peer.fd);
     }

@@ -1,5 +1,5 @@
-/* line_server.h - a scripted server on loopback, in a thread of its own: one script a connection.
- */
+/* line_server.h - a scripted server on loopback, in a thread of its own: each connection plays the
+ * script from its beginning, or from behind a STEP_NEXT. */
 #pragma once
 
 #include <openssl/ssl.h>
@@ -10,6 +10,7 @@
 
 enum line_step_kind {
     STEP_END,    /* close in order */
+    STEP_NEXT,   /* the same; the next connection goes on behind it */
     STEP_SEND,   /* `bytes`; length 0 = up to its NUL */
     STEP_PIECES, /* `bytes`, one octet at a time */
     STEP_EXPECT, /* read one line; it must be `bytes` */

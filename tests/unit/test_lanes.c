@@ -12,131 +12,10 @@
 #include "probes/base/clock.h"
 #include "probes/base/log.h"
 #include "probes/base/mem.h"
-#include "service/config_table.h"
-#include "service/lanes.h"
+#include "tests/support/lane_home.h"
 #include "tests/support/line_server.h"
 
-enum { RETURNED_MAX = 32, MINUTE_MS = 60 * 1000, START_MS = 100 * MINUTE_MS };
-
-/* --- the home ------------------------------------------------------------------------ */
-
-static struct engine engine;
-static struct config config;
-static struct job *returned[RETURNED_MAX];
-static size_t returned_count;
-
-struct shard *engine_lane_owner(struct engine *of, const char *lane_key)
-{
-    (void)lane_key;
-    return &of->shards[0];
-}
-
-void checks_job_returned(struct checks *checks, struct job *job)
-{
-    (void)checks;
-    assert_true(returned_count < RETURNED_MAX);
-    returned[returned_count++] = job;
-}
-
-void checks_job_accepted(struct checks *checks, struct job *job,
-                         const struct smtp_reply_facts *reply)
-{
-    (void)checks;
-    (void)job;
-    (void)reply;
-}
-
-static void set(const char *name, const char *value)
-{
-    char error[256];
-
-    if (!setting_apply(setting_find(name, strlen(name)), &config, value, error, sizeof(error)))
-        fail_msg("%s", error);
-}
-
-static void open_lanes(uint16_t port)
-{
-    struct shard *shard = &engine.shards[0];
-    char ports[32], error[256];
-
-    snprintf(ports, sizeof(ports), "smtp=%u", port);
-    config_defaults(&config);
-    set("ports", ports);
-    set("allow_networks", "127.0.0.0/8");
-    set("hello_name", "probe.example");
-    set("lane_connections", "1 microsoft365=1");
-    assert_true(config_derive(&config, error, sizeof(error)));
-    memset(&engine, 0, sizeof(engine));
-    engine.config = shard->config = &config;
-    engine.routes = routes_new(&config, error, sizeof(error));
-    shard->engine = &engine;
-    shard->loop = loop_new();
-    shard->lanes = lanes_new(shard);
-}
-
-static void forget_returned(void)
-{
-    while (returned_count > 0)
-        job_free(&returned[--returned_count]);
-}
-
-static void close_lanes(void)
-{
-    forget_returned();
-    lanes_free(&engine.shards[0].lanes);
-    loop_free(&engine.shards[0].loop);
-    routes_free(&engine.routes);
-    config_free(&config);
-}
-
-static void add_host(struct mx_evidence *mx, const char *name)
-{
-    struct mx_host *host = &mx->hosts[mx->host_count++];
-
-    host->name = mem_copy_text(name);
-    host->state = MX_HOST_OK;
-    host->first_address = mx->address_count;
-    host->address_count = 1;
-    ip_parse("127.0.0.1", &mx->addresses[mx->address_count++]);
-}
-
-/* A second host may be NULL. */
-static struct job *send_job(const char *domain, bool bulk, const char *host, const char *second)
-{
-    struct job *job = mem_new(struct job);
-    char recipient[256];
-
-    snprintf(recipient, sizeof(recipient), "jane@%s", domain);
-    job->home = &engine.shards[0];
-    job->recipient = mem_copy_text(recipient);
-    job->domain = mem_copy_text(domain);
-    job->bulk = bulk;
-    job->evidence = smtp_evidence_new();
-    job->mx = mx_evidence_new();
-    add_host(job->mx, host);
-    if (second != NULL)
-        add_host(job->mx, second);
-    job_send_to_lane(job);
-    return job;
-}
-
-static struct job *job_for(const char *domain)
-{
-    struct job *job = mem_new(struct job);
-
-    job->home = &engine.shards[0];
-    job->domain = mem_copy_text(domain);
-    job->evidence = smtp_evidence_new();
-    return job;
-}
-
-static void run_until_returned(size_t count)
-{
-    while (returned_count < count)
-        loop_run_once(engine.shards[0].loop);
-}
-
-static struct lane *only_lane(void) { return engine.shards[0].lanes->by_key; }
+enum { MINUTE_MS = 60 * 1000, START_MS = 100 * MINUTE_MS };
 
 /* --- queues -------------------------------------------------------------------------- */
 
@@ -148,7 +27,7 @@ static void who_waits_goes_before_bulk_and_hosts_take_turns(void **state)
     struct line_server *server = line_server_start(busy, NULL, 4);
 
     (void)state;
-    open_lanes(line_server_port(server));
+    open_lanes(line_server_port(server), NULL);
     send_job("first.test", true, "first-test.mail.protection.outlook.com", NULL);
     send_job("second.test", true, "second-test.mail.protection.outlook.com", NULL);
     send_job("third.test", true, "third-test.mail.protection.outlook.com", NULL);
@@ -166,7 +45,7 @@ static void hosts_that_are_done_make_room(void **state)
     char host[64];
 
     (void)state;
-    open_lanes(line_server_port(server));
+    open_lanes(line_server_port(server), NULL);
     config.cache_entries = 4;
     config.lane_rest_ms = 0;
     for (size_t i = 1; i <= 12; i++) {
@@ -195,7 +74,7 @@ static void the_pause_holds_from_session_to_session(void **state)
     struct lanes *lanes;
 
     (void)state;
-    open_lanes(line_server_port(server));
+    open_lanes(line_server_port(server), NULL);
     config.lane_transaction_gap_ms.fallback = 60 * MINUTE_MS;
     lanes = engine.shards[0].lanes;
     send_job("corp.test", false, "mx.corp.test", NULL);
@@ -224,7 +103,7 @@ static void a_walk_that_nobody_waits_for_is_cut(void **state)
     struct job *job;
 
     (void)state;
-    open_lanes(line_server_port(server));
+    open_lanes(line_server_port(server), NULL);
     job = send_job("corp.test", false, "mx1.corp.test", "mx2.corp.test");
     while (atomic_load(&job->progress) != PROGRESS_SMTP)
         loop_run_once(engine.shards[0].loop);
@@ -261,7 +140,7 @@ static void the_host_that_decides_leaves_its_words(void **state)
     struct job *job;
 
     (void)state;
-    open_lanes(25);
+    open_lanes(25, NULL);
     job = job_for("corp.test");
     attempt(job, SMTP_STAGE_GREETING, REPLY_PROBE_BLOCKED, "first");
     assert_string_equal(job->evidence->recipient.text, "first");
@@ -293,7 +172,7 @@ static void a_refusal_counts_while_others_greet_us(void **state)
 
     (void)state;
     clock_use_virtual(&now_ms);
-    open_lanes(line_server_port(server));
+    open_lanes(line_server_port(server), NULL);
     line_server_stop(&server); /* nobody listens there now */
     assert_false(refused_before(1));
     now_ms += 16 * MINUTE_MS;
@@ -312,7 +191,7 @@ static void what_is_known_of_a_domain_goes_with_its_hosts(void **state)
     struct domain_memory *memory;
 
     (void)state;
-    open_lanes(25);
+    open_lanes(25, NULL);
     memory = lanes_domain(engine.shards[0].lanes, &job);
     memory->decoy = DECOY_REJECTED;
     memory->control = CONTROL_CLEAR;
@@ -349,7 +228,7 @@ static void a_provider_that_accepts_every_decoy_is_opaque(void **state)
     struct lane lane = {.lanes = NULL, .provider = provider_by_mx("mx.improvmx.com")};
 
     (void)state;
-    open_lanes(25);
+    open_lanes(25, NULL);
     lane.lanes = engine.shards[0].lanes;
     settle_decoys(&lane, 19, DECOY_ACCEPTED);
     settle_decoys(&lane, 19, DECOY_ACCEPTED); /* the same domains say no more */
@@ -375,7 +254,7 @@ static void an_opaque_provider_gets_no_decoy(void **state)
     struct line_server *server = line_server_start(accepts, NULL, 1);
 
     (void)state;
-    open_lanes(line_server_port(server));
+    open_lanes(line_server_port(server), NULL);
     send_job("corp.test", false, "mx.improvmx.com", NULL);
     loop_run_once(engine.shards[0].loop); /* the job arrives, and its lane begins */
     assert_non_null(only_lane());
@@ -450,7 +329,7 @@ static void a_limit_is_where_no_session_was_longer(void **state)
     struct lane lane;
 
     (void)state;
-    open_lanes(25);
+    open_lanes(25, NULL);
     for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
         struct lane_host *host = lone_host(&lane);
 
@@ -468,7 +347,7 @@ static void so_many_cuts_are_a_limit_all_the_same(void **state)
     struct lane lane;
 
     (void)state;
-    open_lanes(25);
+    open_lanes(25, NULL);
     struct lane_host *host = lone_host(&lane);
     end_session(host, &longer, 1);
     for (unsigned i = 1; i < 8; i++)
@@ -495,7 +374,7 @@ static void a_session_that_served_widens_its_lane(void **state)
     struct lane lane;
 
     (void)state;
-    open_lanes(25);
+    open_lanes(25, NULL);
     for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
         struct lane_host *host = lone_host(&lane);
 
@@ -515,7 +394,7 @@ static void one_trouble_narrows_once(void **state)
 
     (void)state;
     clock_use_virtual(&now_ms);
-    open_lanes(25);
+    open_lanes(25, NULL);
     struct lane_host *host = lone_host(&lane);
     for (unsigned i = 0; i < 3; i++)
         end_session(host, &busy_at_first, START_MS - 1);
@@ -540,7 +419,7 @@ static void who_answers_others_meanwhile_is_well(void **state)
     struct lane lane;
 
     (void)state;
-    open_lanes(25);
+    open_lanes(25, NULL);
     for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
         struct lane_host *host = lone_host(&lane);
 
@@ -568,7 +447,7 @@ static void a_silent_session_takes_no_share(void **state)
     struct line_server *server = line_server_start(silent_at_rcpt, NULL, 1);
 
     (void)state;
-    open_lanes(line_server_port(server));
+    open_lanes(line_server_port(server), NULL);
     config.lane_connections.fallback = 2;
     for (unsigned i = 0; i < 3; i++)
         send_job("corp.test", true, "mx.corp.test", NULL);
@@ -602,7 +481,7 @@ static void a_lane_that_refuses_again_rests_longer(void **state)
 
     (void)state;
     clock_use_virtual(&now_ms);
-    open_lanes(25);
+    open_lanes(25, NULL);
     lane->lanes = engine.shards[0].lanes;
     for (size_t i = 0; i < ARRAY_LENGTH(rests); i++) {
         now_ms = (i > 0 ? lane->rest_until_ms : now_ms) + rests[i].after_minutes * MINUTE_MS;
