@@ -34,6 +34,7 @@ struct tls_client {
     X509_STORE *store;
     SSL_CTX *normal, *legacy;
     BIO_METHOD *put;
+    struct tls_signatures signatures;
     unsigned anchors;
     struct saved_session *sessions;
     unsigned sessions_max;
@@ -147,6 +148,7 @@ void tls_client_free(struct tls_client **client)
     SSL_CTX_free(gone->normal);
     SSL_CTX_free(gone->legacy);
     BIO_meth_free(gone->put);
+    tls_signatures_free(&gone->signatures);
     X509_STORE_free(gone->store);
     OSSL_LIB_CTX_free(gone->library);
     free(gone);
@@ -160,6 +162,11 @@ SSL_CTX *tls_client_context(struct tls_client *client, bool legacy)
 }
 
 const BIO_METHOD *tls_client_put_method(const struct tls_client *client) { return client->put; }
+
+struct tls_signatures *tls_client_signatures(struct tls_client *client)
+{
+    return &client->signatures;
+}
 
 static bool session_key(char key[SESSION_KEY_SIZE], const char *server_name, bool legacy)
 {

@@ -41,29 +41,44 @@ static unsigned complaint_of(int error)
     return TLS_COMPLAINT_UNTRUSTED;
 }
 
+struct verification {
+    unsigned complaints;
+    struct tls_signatures *known;
+};
+
 /* OpenSSL asks at every fault whether to go on; we note it and always do. */
 static int note_complaint(int ok, X509_STORE_CTX *store)
 {
-    unsigned *complaints = X509_STORE_CTX_get_app_data(store);
+    struct verification *verification = X509_STORE_CTX_get_app_data(store);
 
     if (!ok)
-        *complaints |= complaint_of(X509_STORE_CTX_get_error(store));
+        verification->complaints |= complaint_of(X509_STORE_CTX_get_error(store));
     return 1;
 }
 
-unsigned tls_verify(X509_STORE_CTX *store)
+static int check_signatures(X509_STORE_CTX *store)
 {
-    unsigned complaints = 0;
+    struct verification *verification = X509_STORE_CTX_get_app_data(store);
+
+    verification->complaints |=
+        tls_check_signatures(verification->known, X509_STORE_CTX_get0_chain(store));
+    return 1;
+}
+
+unsigned tls_verify(X509_STORE_CTX *store, struct tls_signatures *known)
+{
+    struct verification verification = {.known = known};
     void *before = X509_STORE_CTX_get_app_data(store); /* index 0 is ours or the SSL's: restored */
 
-    X509_STORE_CTX_set_app_data(store, &complaints);
+    X509_STORE_CTX_set_app_data(store, &verification);
     X509_STORE_CTX_set_time(store, 0, (time_t)clock_wall_s());
     X509_STORE_CTX_set_verify_cb(store, note_complaint);
-    if (X509_verify_cert(store) != 1 && complaints == 0)
-        complaints = TLS_COMPLAINT_UNTRUSTED;
+    X509_STORE_CTX_set_verify(store, check_signatures);
+    if (X509_verify_cert(store) != 1 && verification.complaints == 0)
+        verification.complaints = TLS_COMPLAINT_UNTRUSTED;
     X509_STORE_CTX_set_app_data(store, before);
     ERR_clear_error();
-    return complaints;
+    return verification.complaints;
 }
 
 /* Does the certificate say where its issuer's can be had? Public authorities always do. */

@@ -53,6 +53,7 @@ BIO *tls_put_bio(const BIO_METHOD *method, struct tls_put *put);
 
 SSL_CTX *tls_client_context(struct tls_client *client, bool legacy);
 const BIO_METHOD *tls_client_put_method(const struct tls_client *client);
+struct tls_signatures *tls_client_signatures(struct tls_client *client);
 
 /* Resumption: a session with the facts its certificate gave. */
 void tls_client_remember(struct tls_client *client, const char *server_name, bool legacy,
@@ -69,6 +70,22 @@ size_t tls_client_remembered(const struct tls_client *client);
 unsigned char *tls_session_pack(SSL_SESSION *session, size_t *length);
 SSL_SESSION *tls_session_unpack(const unsigned char *octets, size_t length);
 
+/* --- signatures of a chain (tls_signatures.c) --------------------------------- */
+
+enum { TLS_SIGNATURES_MAX = 32 };
+
+/* Signatures of authorities over authorities that were found good: a ring. Zeroed is empty. */
+struct tls_signatures {
+    struct tls_signature {
+        X509 *certificate, *issuer; /* owned references */
+    } rows[TLS_SIGNATURES_MAX];
+    size_t count; /* ever: the next one's place */
+};
+
+void tls_signatures_free(struct tls_signatures *known);
+/* The leaf first, as OpenSSL has built it. Returns complaints; `known` grows. */
+unsigned tls_check_signatures(struct tls_signatures *known, STACK_OF(X509) * chain);
+
 /* --- reading certificates (tls_facts.c) ------------------------------------ */
 
 /* What X509_verify_cert() complained about: bits. */
@@ -82,7 +99,7 @@ enum tls_complaint {
 };
 
 /* Verifies the chain in `store`, at our own wall clock; returns the complaints. */
-unsigned tls_verify(X509_STORE_CTX *store);
+unsigned tls_verify(X509_STORE_CTX *store, struct tls_signatures *known);
 enum tls_chain tls_chain_verdict(unsigned complaints, STACK_OF(X509) * sent);
 /* Everything the leaf says: name match, key, validity, findings. `now_s` since 1970. */
 void tls_read_certificate(struct tls_facts *facts, X509 *leaf, const char *server_name,

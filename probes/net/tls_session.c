@@ -34,7 +34,7 @@ static int verify_leniently(X509_STORE_CTX *store, void *unused)
     struct tls_session *session = SSL_get_app_data(ssl);
 
     (void)unused;
-    session->complaints = tls_verify(store);
+    session->complaints = tls_verify(store, tls_client_signatures(session->client));
     return 1;
 }
 

@@ -28,6 +28,7 @@ struct test_certs {
 struct request {
     const char *common_name, *alternative_name; /* the latter "DNS:x" or NULL */
     bool authority, names_issuer;
+    EVP_PKEY *forger;  /* NULL: the issuer signs */
     long from_s, to_s; /* relative to now */
 };
 
@@ -73,7 +74,8 @@ static X509 *new_certificate(struct test_certs *certs, EVP_PKEY *key,
         add_extension(made, signer, NID_subject_alt_name, request->alternative_name);
     if (request->names_issuer)
         add_extension(made, signer, NID_info_access, "caIssuers;URI:http://ca.invalid/issuer.der");
-    X509_sign(made, issuer != NULL ? issuer->key : key, EVP_sha256());
+    EVP_PKEY *signer_key = issuer != NULL ? issuer->key : key;
+    X509_sign(made, request->forger != NULL ? request->forger : signer_key, EVP_sha256());
     return made;
 }
 
@@ -155,6 +157,7 @@ SSL_CTX *test_certs_server(struct test_certs *certs, enum test_cert kind, const 
                                .common_name = name,
                                .alternative_name = kind == CERT_NO_SAN ? NULL : alternative,
                                .names_issuer = kind == CERT_INCOMPLETE,
+                               .forger = kind == CERT_FORGED ? certs->other.key : NULL,
                                .from_s = kind == CERT_NOT_YET_VALID ? DAY_S : -30L * DAY_S,
                                .to_s = kind == CERT_EXPIRED        ? -DAY_S
                                        : kind == CERT_EXPIRES_SOON ? 2L * DAY_S

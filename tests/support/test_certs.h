@@ -12,6 +12,7 @@ enum test_cert {
     CERT_SELF_SIGNED,
     CERT_OTHER_CA,     /* of an authority nobody trusts; its root is not sent */
     CERT_OTHER_ROOT,   /* the same, root sent */
+    CERT_FORGED,       /* in the name of the root, but it has not signed */
     CERT_CHAIN,        /* by an intermediate that is sent */
     CERT_INCOMPLETE,   /* by an intermediate that is not sent, but named (caIssuers) */
     CERT_NO_SAN,       /* the name only as common name */

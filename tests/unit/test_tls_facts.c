@@ -123,6 +123,7 @@ static const struct certificate_case {
      true, 0},
     {"private authority", CERT_OTHER_CA, "mx.example.test", "mx.example.test", TLS_CHAIN_UNTRUSTED,
      true, 0},
+    {"forged", CERT_FORGED, "mx.example.test", "mx.example.test", TLS_CHAIN_UNTRUSTED, true, 0},
     {"private authority, root sent", CERT_OTHER_ROOT, "mx.example.test", "mx.example.test",
      TLS_CHAIN_UNTRUSTED, true, 0},
     {"expired", CERT_EXPIRED, "mx.example.test", "mx.example.test", TLS_CHAIN_EXPIRED, true, 0},
