@@ -2,11 +2,11 @@
 
 LAB_WORLD := $(filter-out tests/lab/main.c,$(SOURCES_LAB))
 
-$(BUILD)/bench/yardstick_smtp: $(BUILD)/tests/bench/yardstick_starttls.o
+$(BUILD)/bench/yardstick_smtp: $(BUILD)/tests/bench/yardstick_starttls.o $(BUILD)/tests/bench/yardstick_answer.o
 $(BUILD)/bench/yardstick_%: $(BUILD)/tests/bench/yardstick_%.o $(call OBJECTS,$(LAB_WORLD)) $(BUILD)/libprobes.a
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PKG_LIBS)
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
 
 .PHONY: bench-cpu
 bench-cpu: $(BUILD)/vrfyd $(BUILD)/maillab $(BUILD)/bench/yardstick_smtp $(BUILD)/bench/yardstick_tls ## verdicts per second of processor, beside yardsticks
