@@ -9,13 +9,9 @@
 #include "probes/base/clock.h"
 #include "tests/support/lane_home.h"
 #include "tests/support/line_server.h"
-#include "tests/support/test_certs.h"
+#include "tests/support/tls_fixture.h"
 
 enum { MINUTE_MS = 60 * 1000, START_MS = 100 * MINUTE_MS };
-
-static struct test_certs *certs;
-static struct tls_client *tls;
-static SSL_CTX *context;
 
 #define SAY(words)                                                                                 \
     {                                                                                              \
@@ -48,11 +44,11 @@ static SSL_CTX *context;
 static void play(const struct line_step *script, unsigned connections, uint64_t pause_ms,
                  const enum reply_class answers[], size_t jobs)
 {
-    struct line_server *server = line_server_start(script, context, connections);
+    struct line_server *server = line_server_start(script, fixture_server, connections);
     uint64_t now_ms = START_MS;
 
     clock_use_virtual(&now_ms);
-    open_lanes(line_server_port(server), tls);
+    open_lanes(line_server_port(server), fixture_client);
     for (size_t i = 0; i < jobs; i++) {
         send_job("corp.test", false, "mx.corp.test", NULL);
         run_until_returned(i + 1);
@@ -109,26 +105,6 @@ static void a_break_is_forgiven(void **state)
     play(script, 5, 11 * MINUTE_MS, answers, 3);
 }
 
-static int set_up(void **state)
-{
-    const char *error;
-
-    (void)state;
-    certs = test_certs_new();
-    context = test_certs_server(certs, CERT_GOOD, "mx.corp.test");
-    tls = tls_client_new(&(struct tls_client_params){.ca_file = test_certs_ca_file(certs)}, &error);
-    return tls != NULL ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    tls_client_free(&tls);
-    SSL_CTX_free(context);
-    test_certs_free(&certs);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,5 +114,5 @@ int main(void)
         cmocka_unit_test(a_break_is_forgiven),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, tls_fixture_set_up, tls_fixture_tear_down);
 }

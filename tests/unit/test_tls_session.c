@@ -15,13 +15,9 @@
 #include "probes/base/ip.h"
 #include "probes/net/tls_internal.h"
 #include "tests/support/line_server.h"
-#include "tests/support/test_certs.h"
+#include "tests/support/tls_fixture.h"
 
 enum { WAIT_MAX_MS = 20000, GATHERED_MAX = 16384, RECORD_MIN = 22 /* around the text of one */ };
-
-static struct test_certs *certs;
-static SSL_CTX *context;
-static struct tls_client *tls;
 
 /* --- a session whose octets are held back -------------------------------------------------------
  */
@@ -51,15 +47,15 @@ static void begin(struct gathering *gathering, const struct line_step *script)
     struct ip_address address;
 
     *gathering = (struct gathering){.room = GATHERED_MAX};
-    gathering->server = line_server_start(script, context, 1);
+    gathering->server = line_server_start(script, fixture_server, 1);
     assert_true(ip_parse("127.0.0.1", &address));
     socklen_t length = ip_to_socket(&address, line_server_port(gathering->server), &to);
     gathering->fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(gathering->fd, (struct sockaddr *)&to, length), 0);
     assert_int_equal(fcntl(gathering->fd, F_SETFL, O_NONBLOCK), 0);
-    gathering->session =
-        tls_session_new(tls, gathering->fd, (struct tls_put){.fn = put, .context = gathering},
-                        "mx.example.test", false);
+    gathering->session = tls_session_new(fixture_client, gathering->fd,
+                                         (struct tls_put){.fn = put, .context = gathering},
+                                         "mx.example.test", false);
 }
 
 static void end(struct gathering *gathering)
@@ -178,26 +174,6 @@ static void test_no_room_is_the_end(void **state)
     end(&gathering);
 }
 
-static int set_up(void **state)
-{
-    const char *error;
-
-    (void)state;
-    certs = test_certs_new();
-    context = test_certs_server(certs, CERT_GOOD, "mx.example.test");
-    tls = tls_client_new(&(struct tls_client_params){.ca_file = test_certs_ca_file(certs)}, &error);
-    return tls != NULL ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    tls_client_free(&tls);
-    SSL_CTX_free(context);
-    test_certs_free(&certs);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,5 +182,5 @@ int main(void)
         cmocka_unit_test(test_no_room_is_the_end),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, tls_fixture_set_up, tls_fixture_tear_down);
 }
