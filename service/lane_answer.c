@@ -203,9 +203,8 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
         job->null_sender = true; /* a second opinion, in this session */
         return;
     }
-    bool again =
-        come_back_at_once(answer) || (class == REPLY_TLS_REQUIRED && lane_try_tls_again(session));
-    if (again && !job->came_back) {
+    if (!job->came_back && (come_back_at_once(answer) ||
+                            (class == REPLY_TLS_REQUIRED && lane_try_tls_again(session)))) {
         job->came_back = true;
         session->closing = true;
         return;
