@@ -149,6 +149,7 @@ static void open_probes(struct doctor *doctor)
         doctor->mx = mx_resolver_new(&(struct mx_params){.loop = doctor->loop,
                                                          .dns = doctor->dns,
                                                          .allowed = &config->allowed,
+                                                         .have_ipv6 = true, /* to be seen */
                                                          .budget_ms = config->dns_budget_ms,
                                                          .cache_entries = CACHE_ENTRIES});
 }

@@ -232,11 +232,13 @@ static bool shard_open(struct shard *shard, char *error, size_t error_size)
         snprintf(error, error_size, "ca_file: %s", why);
         return false;
     }
-    shard->mx = mx_resolver_new(&(struct mx_params){.loop = shard->loop,
-                                                    .dns = shard->dns,
-                                                    .allowed = &config->allowed,
-                                                    .budget_ms = config->dns_budget_ms,
-                                                    .cache_entries = config->cache_entries});
+    shard->mx = mx_resolver_new(&(struct mx_params){
+        .loop = shard->loop,
+        .dns = shard->dns,
+        .allowed = &config->allowed,
+        .have_ipv6 = routes_reach_ipv6(shard->engine->routes, ip_host_has_ipv6()),
+        .budget_ms = config->dns_budget_ms,
+        .cache_entries = config->cache_entries});
     shard->checks = checks_new(shard);
     shard->lanes = lanes_new(shard);
     return true;

@@ -51,6 +51,15 @@ route_set routes_for(const struct routes *routes, const char *provider, const ch
     return set != 0 ? set : 1u << ROUTE_SYSTEM;
 }
 
+bool routes_reach_ipv6(const struct routes *routes, bool host_has_ipv6)
+{
+    for (unsigned i = 0; i < routes->count; i++)
+        if ((routes->used & (1u << i)) != 0 &&
+            (routes->items[i].is_proxy || routes->items[i].source.family == 6))
+            return true;
+    return host_has_ipv6;
+}
+
 unsigned route_count(route_set set) { return (unsigned)__builtin_popcount(set); }
 
 /* --- choosing ---------------------------------------------------------------------- */

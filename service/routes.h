@@ -75,6 +75,8 @@ void routes_free(struct routes **routes);
 route_set routes_for(const struct routes *routes, const char *provider, const char *host,
                      uint8_t family);
 unsigned route_count(route_set set);
+/* Is there a way to addresses of IPv6, when the host itself has it or not? */
+bool routes_reach_ipv6(const struct routes *routes, bool host_has_ipv6);
 
 /* --- choosing ------------------------------------------------------------------ */
 

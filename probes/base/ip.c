@@ -1,6 +1,8 @@
 #include "probes/base/ip.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,6 +254,23 @@ bool ip_is_special(const struct ip_address *ip)
     if (carried_v4(ip, &inner))
         return ip_is_special(&inner);
     return in_table(special_v6, ARRAY_LENGTH(special_v6), ip);
+}
+
+bool ip_host_has_ipv6(void)
+{
+    struct ifaddrs *all = NULL;
+    struct ip_address address;
+    uint16_t port;
+    bool found = false;
+
+    if (getifaddrs(&all) != 0)
+        return false;
+    for (const struct ifaddrs *one = all; one != NULL && !found; one = one->ifa_next)
+        found = one->ifa_addr != NULL && one->ifa_addr->sa_family == AF_INET6 &&
+                (one->ifa_flags & IFF_UP) != 0 && ip_from_socket(one->ifa_addr, &address, &port) &&
+                !ip_is_special(&address);
+    freeifaddrs(all);
+    return found;
 }
 
 bool ip_may_connect(const struct ip_address *ip, const struct ip_networks *allowed)

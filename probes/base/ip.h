@@ -45,5 +45,7 @@ bool ip_networks_contain(const struct ip_networks *networks, const struct ip_add
  * documentation, multicast, ... An IPv6 address that carries an IPv4 one (mapped, NAT64,
  * 6to4) is judged by the inner address too. */
 bool ip_is_special(const struct ip_address *ip);
+/* Has this host a global IPv6 address, so that it can be expected to get through? */
+bool ip_host_has_ipv6(void);
 /* May we open a connection to it? Not special, or inside the operator's `allowed` networks. */
 bool ip_may_connect(const struct ip_address *ip, const struct ip_networks *allowed);

@@ -1,10 +1,11 @@
 /* mx.h - which hosts take mail for a domain (RFC 5321 section 5.1, RFC 7505).
  *
  * MX, then A and AAAA of each target; none: the domain itself (implicit MX);
- * "." alone: null MX. Equal preferences are shuffled; at most MX_HOSTS_MAX hosts
- * and MX_ADDRESSES_MAX addresses. Only what the resolver proved is called bad:
- * a timeout or SERVFAIL is never "no such domain". Results live in a cache per
- * loop, by the smallest TTL involved; equal lookups in flight are one. */
+ * "." alone: null MX. Where we have no IPv6, AAAA is asked only of targets without A.
+ * Equal preferences are shuffled; at most MX_HOSTS_MAX hosts and MX_ADDRESSES_MAX
+ * addresses. Only what the resolver proved is called bad: a timeout or SERVFAIL is
+ * never "no such domain". Results live in a cache per loop, by the smallest TTL
+ * involved; equal lookups in flight are one. */
 #pragma once
 
 #include "probes/base/evidence.h"
@@ -21,6 +22,7 @@ struct mx_params {
     struct dns *dns;
     const struct ip_networks
         *allowed;           /* special-purpose ranges the operator opened; borrowed for life */
+    bool have_ipv6;         /* there is a way out for it */
     uint32_t budget_ms;     /* for one domain, all questions: 4500; then dns_timeout */
     uint32_t cache_entries; /* domains remembered: 100000 */
 };

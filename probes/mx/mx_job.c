@@ -4,8 +4,9 @@
  *   2. No MX: the domain itself is the host, if it has an address (implicit MX).
  *   3. No such domain: its A has to say so too, since broken servers deny names whose MX
  *      they do not know.
- *   4. A and AAAA of every target at once. Once the best host is known, the others get
- *      REST_WAIT_MS more; what is not answered then is unknown, not bad. */
+ *   4. A and AAAA of every target at once; without IPv6 of our own, AAAA only where A brought
+ *      nothing. Once the best host is known, the others get REST_WAIT_MS more; what is not
+ *      answered then is unknown, not bad. */
 #include "probes/mx/mx_job.h"
 
 #include <stdlib.h>
@@ -301,6 +302,25 @@ static void take_addresses(struct lookup *lookup, const struct dns_answer *answe
 
 static void ask_address(struct mx_job *job, size_t host, size_t which);
 
+/* AAAA comes after A where we have no IPv6 ourselves: for a host whose only hope it is. */
+static bool wants_ipv6(const struct mx_job *job, size_t host)
+{
+    const struct lookup *lookups = job->lookups[host];
+
+    return lookups[LOOKUP_AAAA].state == LOOKUP_NOT_ASKED &&
+           (job->params.have_ipv6 || lookups[LOOKUP_A].count == 0);
+}
+
+static void go_on(struct mx_job *job, size_t host)
+{
+    if (wants_ipv6(job, host))
+        ask_address(job, host, LOOKUP_AAAA);
+    if (job->pending == 0)
+        judge(job);
+    else if (!job->hurried && best_is_known(job))
+        hurry(job);
+}
+
 /* The domain was denied by its MX; this was its A. */
 static void confirm(struct mx_job *job, const struct dns_answer *answer)
 {
@@ -310,7 +330,7 @@ static void confirm(struct mx_job *job, const struct dns_answer *answer)
         finish(job, outcome_of_failure(answer->status));
     } else { /* it exists after all: without MX, it is its own host */
         job->stage = STAGE_ADDRESSES;
-        ask_address(job, 0, LOOKUP_AAAA);
+        go_on(job, 0);
     }
 }
 
@@ -330,10 +350,8 @@ static void on_address(void *context, const struct dns_answer *answer)
     host->alias = host->alias || answer->alias;
     if (job->stage == STAGE_CONFIRM)
         confirm(job, answer);
-    else if (job->pending == 0)
-        judge(job);
-    else if (!job->hurried && best_is_known(job))
-        hurry(job);
+    else
+        go_on(job, lookup->host);
 }
 
 static void ask_address(struct mx_job *job, size_t host, size_t which)
@@ -364,9 +382,11 @@ static void ask_addresses(struct mx_job *job)
     job->stage = STAGE_ADDRESSES;
     make_rows(job);
     for (size_t i = 0; i < job->evidence->host_count; i++)
-        if (job->evidence->hosts[i].state != MX_HOST_BAD_NAME)
-            for (size_t k = 0; k < LOOKUP_COUNT; k++)
-                ask_address(job, i, k);
+        if (job->evidence->hosts[i].state != MX_HOST_BAD_NAME) {
+            ask_address(job, i, LOOKUP_A);
+            if (job->params.have_ipv6)
+                ask_address(job, i, LOOKUP_AAAA);
+        }
     if (job->pending == 0)
         judge(job);
 }

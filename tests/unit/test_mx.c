@@ -30,6 +30,7 @@ static struct fake_dns *fake;
 static struct dns *dns;
 static struct mx_resolver *resolver;
 static struct ip_networks allowed;
+static bool have_ipv6 = true;
 
 struct result {
     struct mx_lookup *lookup;
@@ -82,6 +83,7 @@ static void new_resolver(uint32_t cache_entries)
     resolver = mx_resolver_new(&(struct mx_params){.loop = loop,
                                                    .dns = dns,
                                                    .allowed = &allowed,
+                                                   .have_ipv6 = have_ipv6,
                                                    .budget_ms = BUDGET_MS,
                                                    .cache_entries = cache_entries});
 }
@@ -263,6 +265,32 @@ static const struct domain_case {
     {"dangling, and one silent", MX_TIMEOUT, "mx1.d.test 10 no_address; mx2.d.test 20 unknown", 5,
      10, {"d.test 300 MX 10 mx1.d.test", "d.test 300 MX 20 mx2.d.test"},
      {{"mx2.d.test", 0, FAKE_SILENT}}},
+}, domain_cases_without_ipv6[] = {
+    {"A is enough", MX_FOUND, "mx.d.test 10 ok 8.1.1.1", 2, 300,
+     {"d.test 300 MX 10 mx.d.test", "mx.d.test 300 A 8.1.1.1", "mx.d.test 300 AAAA 2600::1"},
+     {{0}}},
+    {"IPv6 only", MX_FOUND, "mx.d.test 10 ok 2600::1", 3, 300,
+     {"d.test 3600 MX 10 mx.d.test", "mx.d.test 3600 AAAA 2600::1"}, {{0}}},
+    {"private by A", MX_FOUND, "mx.d.test 10 ok 2600::1", 3, 300,
+     {"d.test 300 MX 10 mx.d.test", "mx.d.test 300 A 10.0.0.1", "mx.d.test 300 AAAA 2600::1"},
+     {{0}}},
+    {"A broken", MX_FOUND, "mx.d.test 10 ok 2600::1", 3, 300,
+     {"d.test 300 MX 10 mx.d.test", "mx.d.test 300 AAAA 2600::1"},
+     {{"mx.d.test", DNS_A, FAKE_SERVFAIL}}},
+    {"one of each", MX_FOUND, "mx1.d.test 10 ok 2600::1; mx2.d.test 20 ok 8.1.1.2", 4, 300,
+     {"d.test 300 MX 10 mx1.d.test", "d.test 300 MX 20 mx2.d.test", "mx1.d.test 300 AAAA 2600::1",
+      "mx2.d.test 300 A 8.1.1.2"},
+     {{0}}},
+    {"dangling", MX_UNUSABLE, "mx.d.test 10 no_address", 3, 300, {"d.test 300 MX 10 mx.d.test"},
+     {{0}}},
+    {"implicit", MX_FOUND, "d.test 0 ok 8.1.1.1", 2, 300, {"d.test 300 A 8.1.1.1"}, {{0}}},
+    {"implicit by AAAA alone", MX_FOUND, "d.test 0 ok 2600::1", 3, 300,
+     {"d.test 300 AAAA 2600::1"}, {{0}}},
+    {"no host", MX_NO_HOST, "", 3, 300, {"d.test 300 TXT hello"}, {{0}}},
+    {"denied by MX only, has A", MX_FOUND, "d.test 0 ok 8.1.1.1", 2, 60, {"d.test 300 A 8.1.1.1"},
+     {{"d.test", DNS_MX, FAKE_DENIED}}},
+    {"denied by MX only, has AAAA", MX_FOUND, "d.test 0 ok 2600::1", 3, 60,
+     {"d.test 300 AAAA 2600::1"}, {{"d.test", DNS_MX, FAKE_DENIED}}},
 };
 /* clang-format on */
 
@@ -293,15 +321,27 @@ static void check_domain(const struct domain_case *row)
     mx_evidence_drop(&evidence);
 }
 
-static void test_domains(void **state)
+static void check_domains(void **state, const struct domain_case rows[], size_t count)
 {
     tear_down(state);
-    for (size_t i = 0; i < ARRAY_LENGTH(domain_cases); i++) {
+    for (size_t i = 0; i < count; i++) {
         set_up(state);
-        check_domain(&domain_cases[i]);
+        check_domain(&rows[i]);
         tear_down(state);
     }
     set_up(state);
+}
+
+static void test_domains(void **state)
+{
+    check_domains(state, domain_cases, ARRAY_LENGTH(domain_cases));
+}
+
+static void test_domains_without_ipv6(void **state)
+{
+    have_ipv6 = false;
+    check_domains(state, domain_cases_without_ipv6, ARRAY_LENGTH(domain_cases_without_ipv6));
+    have_ipv6 = true;
 }
 
 /* --- flags ---------------------------------------------------------------------------------- */
@@ -642,6 +682,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_domains),
+        TEST(test_domains_without_ipv6),
         TEST(test_flags),
         TEST(test_equal_preferences_are_shuffled),
         TEST(test_caps),

@@ -65,6 +65,30 @@ static const char *names_of(const struct routes *routes, route_set set)
     return names;
 }
 
+static void test_ipv6(void **state)
+{
+    static const struct {
+        const char *sources, *proxies, *rules;
+        bool host, reached;
+    } cases[] = {
+        {"", "", "", false, false},
+        {"", "", "", true, true},
+        {"192.0.2.1", "", "", false, false},
+        {"192.0.2.1 2001:db8::1", "", "", false, true},
+        {"192.0.2.1", "", "", true, true}, /* the system's choice for a family without a source */
+        {"", "far=socks5://127.0.0.1", "*=far", false, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct routes *routes = make(cases[i].sources, cases[i].proxies, cases[i].rules);
+
+        if (routes_reach_ipv6(routes, cases[i].host) != cases[i].reached)
+            fail_msg("'%s' '%s' %d", cases[i].sources, cases[i].proxies, cases[i].host);
+        routes_free(&routes);
+    }
+}
+
 #define TWO_PROXIES "socks5://127.0.0.1 south=socks5://u:p@[2001:db8::7]:9050"
 static const struct allowed_case {
     const char *label, *sources, *proxies, *rules;
@@ -466,6 +490,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_allowed),
+        cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_proxies),
         cmocka_unit_test(test_bad_settings),
         cmocka_unit_test(test_secrets_stay),
