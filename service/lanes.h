@@ -7,6 +7,12 @@
 
 #include <uthash.h>
 
+/* A table for each lane's hosts, and mostly there is one: uthash would begin with 32 buckets. */
+#undef HASH_INITIAL_NUM_BUCKETS
+#undef HASH_INITIAL_NUM_BUCKETS_LOG2
+#define HASH_INITIAL_NUM_BUCKETS      4U
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 2U
+
 #include "probes/smtp/smtp_session.h"
 #include "service/fair_queue.h"
 #include "service/routes.h"
