@@ -92,9 +92,6 @@ void check_on_retry(void *context); /* the timer's: the time has come */
 void check_make_id(const struct checks *checks, char id[ENGINE_ID_SIZE]);
 char *check_make_key(const struct engine_ticket *ticket, const struct address *address); /* owned */
 
-/* check_retry.c */
-bool check_plan_retry(struct check *check); /* when this answer may change by itself */
-
 /* check_answer.c */
 struct verify_answer *check_answer(struct check *check, const struct engine_ticket *ticket,
                                    bool deadline);
