@@ -187,7 +187,7 @@ static void test_details(void **state)
 
     (void)state;
     assert_string_equal(facts.version, "TLSv1.3");
-    assert_string_equal(facts.cipher, "TLS_AES_256_GCM_SHA384");
+    assert_string_equal(facts.cipher, "TLS_AES_128_GCM_SHA256");
     assert_string_equal(facts.key_type, "EC");
     assert_int_equal(facts.key_bits, 256);
     assert_in_range(facts.not_after_s, now_s + 299 * DAY_S, now_s + 301 * DAY_S);
