@@ -221,15 +221,18 @@ static void send_in_clear(struct conn *conn, const char *bytes, size_t length)
     keep_output(conn, bytes + taken, length - taken);
 }
 
-static void send_in_tls(struct conn *conn, const char *bytes, size_t length)
+static void send_in_tls(struct conn *conn, const char *bytes, size_t length, bool last)
 {
-    if (tls_session_write(conn->tls, bytes, length) == TLS_DONE)
-        flush_output(conn);
-    else
+    if (tls_session_write(conn->tls, bytes, length) != TLS_DONE) {
         writing_failed(conn, true);
+        return;
+    }
+    if (last)
+        tls_session_end_sending(conn->tls);
+    flush_output(conn);
 }
 
-void conn_send(struct conn *conn, const char *bytes, size_t length)
+static void send_bytes(struct conn *conn, const char *bytes, size_t length, bool last)
 {
     if (conn->state > STATE_HANDSHAKE || length == 0)
         return;
@@ -243,10 +246,20 @@ void conn_send(struct conn *conn, const char *bytes, size_t length)
         return;
     }
     if (conn->tls != NULL)
-        send_in_tls(conn, bytes, length);
+        send_in_tls(conn, bytes, length, last);
     else
         send_in_clear(conn, bytes, length);
     watch(conn);
+}
+
+void conn_send(struct conn *conn, const char *bytes, size_t length)
+{
+    send_bytes(conn, bytes, length, false);
+}
+
+void conn_send_last(struct conn *conn, const char *bytes, size_t length)
+{
+    send_bytes(conn, bytes, length, true);
 }
 
 /* --- reading ---------------------------------------------------------------------- */

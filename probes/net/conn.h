@@ -64,6 +64,9 @@ void conn_set_timeout(struct conn *conn, uint32_t timeout_ms);
 /* Queues and sends; one call per turn of a dialogue (Nagle is off). At most 8 KiB pending, and
  * nothing while TLS is being set up: else CONN_LOCAL_ERROR. */
 void conn_send(struct conn *conn, const char *bytes, size_t length);
+/* The same for the last that is sent: in TLS the notice that we close goes out with it (RFC 8446
+ * section 6.1), and reading goes on. */
+void conn_send_last(struct conn *conn, const char *bytes, size_t length);
 /* Client handshake now. Octets already received and not yet delivered as lines are never shown:
  * they make it CONN_TLS_FAILED with finding starttls_injection. `server_name` is SNI and the name
  * to match. `legacy` = use the legacy context (old versions and ciphers). */

@@ -30,6 +30,8 @@ struct tls_put {
  * `server_name` may be NULL: then no SNI is sent and no name matches. */
 struct tls_session *tls_session_new(struct tls_client *client, int fd, struct tls_put put,
                                     const char *server_name, bool legacy);
+/* Sends close_notify, once; what the peer still says can be read. */
+void tls_session_end_sending(struct tls_session *session);
 /* `notify`: say good-bye (close_notify) if the session is in a state for it. NULL is fine. */
 void tls_session_free(struct tls_session **session, bool notify);
 /* DONE: the facts are filled. */

@@ -130,6 +130,14 @@ static void begin(struct tls_session *session)
     offer_resumption(session);
 }
 
+void tls_session_end_sending(struct tls_session *session)
+{
+    if (session->state != SESSION_OPEN || SSL_get_shutdown(session->ssl) & SSL_SENT_SHUTDOWN)
+        return; /* a second call would wait for the peer's */
+    ERR_clear_error();
+    SSL_shutdown(session->ssl);
+}
+
 void tls_session_free(struct tls_session **session, bool notify)
 {
     struct tls_session *gone = *session;
@@ -137,12 +145,11 @@ void tls_session_free(struct tls_session **session, bool notify)
     *session = NULL;
     if (gone == NULL)
         return;
-    if (gone->ssl != NULL && gone->state == SESSION_OPEN) {
+    if (gone->ssl != NULL) {
         /* Without either, OpenSSL holds the ticket for spoilt. */
         if (!notify)
             SSL_set_quiet_shutdown(gone->ssl, 1);
-        ERR_clear_error();
-        SSL_shutdown(gone->ssl);
+        tls_session_end_sending(gone);
     }
     SSL_SESSION_free(gone->ticket);
     SSL_free(gone->ssl);

@@ -199,7 +199,10 @@ static void send_group(struct smtp_session *session)
     smtp_note_group(session->transcript, since_start_ms(session), &group);
     session->mark_ms = loop_now_ms(session->loop);
     listen_for_reply(session);
-    conn_send(session->conn, group.bytes, group.length);
+    if (session->dialog.step == SMTP_STEP_QUIT)
+        conn_send_last(session->conn, group.bytes, group.length);
+    else
+        conn_send(session->conn, group.bytes, group.length);
     text_free(&group);
 }
 

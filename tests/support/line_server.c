@@ -101,6 +101,10 @@ static bool play(struct line_server *server, struct peer *peer, const struct lin
         return peer_read(peer, &octet, 1) == 1;
     case STEP_TLS:
         return accept_tls(server, peer);
+    case STEP_PARTED:
+        if (SSL_get_error(peer->ssl, SSL_read(peer->ssl, &octet, 1)) != SSL_ERROR_ZERO_RETURN)
+            server->surprises++;
+        return true;
     case STEP_REKEY:
         return SSL_key_update(peer->ssl, SSL_KEY_UPDATE_REQUESTED) == 1 &&
                SSL_do_handshake(peer->ssl) == 1;

@@ -17,6 +17,7 @@ enum line_step_kind {
     STEP_OCTETS, /* read as many octets as `bytes` has; they must be those */
     STEP_WAIT,   /* read one octet, whatever it is */
     STEP_TLS,    /* accept TLS; a failing handshake ends the script */
+    STEP_PARTED, /* read the peer's close_notify */
     STEP_REKEY,  /* ask for new keys (RFC 8446 section 4.6.3) */
     STEP_RESET,  /* close with RST */
     STEP_HOLD    /* read and forget until the peer leaves */

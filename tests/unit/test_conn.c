@@ -37,6 +37,7 @@ enum habit {
     STARTTLS_SLOWLY,    /* the same, and what follows "go" has time to arrive */
     IMPLICIT_TLS,       /* begins TLS when connected, then sends "hello" */
     LEGACY_TLS,         /* the same in the legacy context */
+    PARTING_TLS,        /* the same as IMPLICIT_TLS, and "hello" is all it ever sends */
     HASTY_TLS,          /* begins TLS when connected, and sends "hello" without waiting */
     CLOSE_AT_LINE,      /* conn_close() inside on_line */
     RESET_AT_CONNECTED, /* conn_close(reset) inside on_event */
@@ -111,14 +112,17 @@ static void on_event(void *context, enum conn_event event)
         conn_send(client->conn, "hello\r\n", 7);
     else if (event == CONN_CONNECTED && client->habit == RESET_AT_CONNECTED)
         close_now(client, true);
-    else if (event == CONN_CONNECTED && client->habit == IMPLICIT_TLS)
+    else if (event == CONN_CONNECTED &&
+             (client->habit == IMPLICIT_TLS || client->habit == PARTING_TLS))
         conn_start_tls(client->conn, tls, "mx.example.test", false);
     else if (event == CONN_CONNECTED && client->habit == LEGACY_TLS)
         conn_start_tls(client->conn, tls, "mx.example.test", true);
     else if (event == CONN_CONNECTED && client->habit == HASTY_TLS) {
         conn_start_tls(client->conn, tls, "mx.example.test", false);
         conn_send(client->conn, "hello\r\n", 7);
-    } else if (event == CONN_TLS_READY)
+    } else if (event == CONN_TLS_READY && client->habit == PARTING_TLS)
+        conn_send_last(client->conn, "hello\r\n", 7);
+    else if (event == CONN_TLS_READY)
         conn_send(client->conn, "hello\r\n", 7);
     else if (event != CONN_CONNECTED) {
         client->endings++;
@@ -201,6 +205,10 @@ static void expect(const char *label, const struct client *client, const char *t
     {                                                                                              \
         STEP_TLS, NULL, 0                                                                          \
     }
+#define PARTED                                                                                     \
+    {                                                                                              \
+        STEP_PARTED, NULL, 0                                                                       \
+    }
 #define WAIT                                                                                       \
     {                                                                                              \
         STEP_WAIT, NULL, 0                                                                         \
@@ -260,6 +268,10 @@ static const struct dialogue {
      IMPLICIT_TLS,
      "connected tls line:secret closed",
      {TLS_ACCEPT, EXPECT("hello"), SEND("secret\r\n"), END}},
+    {"TLS, and nothing more to say",
+     PARTING_TLS,
+     "connected tls line:bye closed",
+     {TLS_ACCEPT, EXPECT("hello"), PARTED, SEND("bye\r\n"), END}},
     {"TLS, and words before it stands", HASTY_TLS, "connected local_error", {WAIT, END}},
     {"TLS in pieces",
      IMPLICIT_TLS,

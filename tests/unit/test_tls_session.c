@@ -62,7 +62,7 @@ static void end(struct gathering *gathering)
 {
     tls_session_free(&gathering->session, false);
     close(gathering->fd);
-    line_server_stop(&gathering->server);
+    assert_int_equal(line_server_stop(&gathering->server), 0);
 }
 
 static void send_gathered(struct gathering *gathering)
@@ -132,6 +132,30 @@ static void test_the_end_of_a_handshake_waits_for_the_first_command(void **state
     end(&gathering);
 }
 
+static void test_the_last_command_takes_the_goodbye_along(void **state)
+{
+    static const struct line_step script[] = {{STEP_TLS, NULL, 0},       {STEP_EXPECT, "QUIT", 0},
+                                              {STEP_PARTED, NULL, 0},    {STEP_SEND, "221 ", 0},
+                                              {STEP_SEND, "bye\r\n", 0}, {STEP_END, NULL, 0}};
+    struct gathering gathering;
+
+    (void)state;
+    begin(&gathering, script);
+    tls_session_end_sending(gathering.session); /* nothing stands yet */
+    shake_hands(&gathering);
+    send_gathered(&gathering);
+    assert_int_equal(tls_session_write(gathering.session, "QUIT\r\n", 6), TLS_DONE);
+    size_t command = gathering.length;
+    tls_session_end_sending(gathering.session);
+    assert_true(gathering.length > command);
+    send_gathered(&gathering);
+    read_line(&gathering, "221 bye\r\n");
+    tls_session_end_sending(gathering.session);
+    tls_session_free(&gathering.session, true);
+    assert_int_equal(gathering.length, 0); /* said once */
+    end(&gathering);
+}
+
 static void test_new_keys_are_answered(void **state)
 {
     static const struct line_step script[] = {
@@ -178,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_end_of_a_handshake_waits_for_the_first_command),
+        cmocka_unit_test(test_the_last_command_takes_the_goodbye_along),
         cmocka_unit_test(test_new_keys_are_answered),
         cmocka_unit_test(test_no_room_is_the_end),
     };
