@@ -83,6 +83,8 @@ static SSL_CTX *new_context(const struct tls_client *client, bool legacy)
     SSL_CTX_set_min_proto_version(context, legacy ? TLS1_VERSION : TLS1_2_VERSION);
     SSL_CTX_set_ciphersuites(context, tls13_suites);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    /* else one read goes on for as long as tickets and new keys come: the loop would be theirs */
+    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
     if (legacy) {
         SSL_CTX_set_cipher_list(context, "DEFAULT:@SECLEVEL=0");

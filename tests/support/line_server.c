@@ -72,6 +72,11 @@ static bool accept_tls(struct line_server *server, struct peer *peer)
     return SSL_accept(peer->ssl) == 1;
 }
 
+static bool new_keys(struct peer *peer, int update)
+{
+    return SSL_key_update(peer->ssl, update) == 1 && SSL_do_handshake(peer->ssl) == 1;
+}
+
 /* False when the script is over. */
 static bool play(struct line_server *server, struct peer *peer, const struct line_step *step)
 {
@@ -106,8 +111,12 @@ static bool play(struct line_server *server, struct peer *peer, const struct lin
             server->surprises++;
         return true;
     case STEP_REKEY:
-        return SSL_key_update(peer->ssl, SSL_KEY_UPDATE_REQUESTED) == 1 &&
-               SSL_do_handshake(peer->ssl) == 1;
+        return new_keys(peer, SSL_KEY_UPDATE_REQUESTED);
+    case STEP_REKEYS:
+        for (size_t i = 0; i < step->length; i++)
+            if (!new_keys(peer, SSL_KEY_UPDATE_NOT_REQUESTED))
+                return false;
+        return true;
     case STEP_RESET:
         setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
         return false;

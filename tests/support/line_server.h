@@ -19,6 +19,7 @@ enum line_step_kind {
     STEP_TLS,    /* accept TLS; a failing handshake ends the script */
     STEP_PARTED, /* read the peer's close_notify */
     STEP_REKEY,  /* ask for new keys (RFC 8446 section 4.6.3) */
+    STEP_REKEYS, /* `length` times new keys, and none asked for */
     STEP_RESET,  /* close with RST */
     STEP_HOLD    /* read and forget until the peer leaves */
 };

@@ -17,7 +17,14 @@
 #include "tests/support/line_server.h"
 #include "tests/support/tls_fixture.h"
 
-enum { WAIT_MAX_MS = 20000, GATHERED_MAX = 16384, RECORD_MIN = 22 /* around the text of one */ };
+enum {
+    WAIT_MAX_MS = 20000,
+    GATHERED_MAX = 16384,
+    RECORD_MIN = 22, /* around the text of one */
+    MANY_KEYS = 2000,
+    KEYS_OCTETS = 27, /* of a record with new keys */
+    READ_MAX = 20000  /* octets that one read may take up */
+};
 
 /* --- a session whose octets are held back -------------------------------------------------------
  */
@@ -178,6 +185,52 @@ static void test_new_keys_are_answered(void **state)
     end(&gathering);
 }
 
+/* All that the server sends until it leaves, at once: it waits in a socket with room for it. */
+static void receive_beforehand(struct gathering *gathering)
+{
+    static char octets[MANY_KEYS * KEYS_OCTETS + GATHERED_MAX];
+    int ends[2], flags = fcntl(gathering->fd, F_GETFL);
+    size_t length = 0;
+    ssize_t got;
+
+    fcntl(gathering->fd, F_SETFL, flags & ~O_NONBLOCK);
+    while ((got = recv(gathering->fd, octets + length, sizeof(octets) - length, 0)) > 0)
+        length += (size_t)got;
+    assert_true(length >= MANY_KEYS * KEYS_OCTETS);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    assert_int_equal(send(ends[1], octets, length, 0), (ssize_t)length);
+    assert_true(dup2(ends[0], gathering->fd) >= 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* A reader who goes on while there is something to read belongs to whoever sends fast enough. */
+static void test_a_flood_of_new_keys_is_read_in_pieces(void **state)
+{
+    static const struct line_step script[] = {{STEP_TLS, NULL, 0},
+                                              {STEP_EXPECT, "NOOP", 0},
+                                              {STEP_REKEYS, NULL, MANY_KEYS},
+                                              {STEP_SEND, "250 new\r\n", 0},
+                                              {STEP_END, NULL, 0}};
+    struct gathering gathering;
+    unsigned pieces = 0;
+    char line[64];
+    size_t got;
+
+    (void)state;
+    begin(&gathering, script);
+    shake_hands(&gathering);
+    assert_int_equal(tls_session_write(gathering.session, "NOOP\r\n", 6), TLS_DONE);
+    send_gathered(&gathering);
+    receive_beforehand(&gathering);
+    while (tls_session_read(gathering.session, line, sizeof(line), &got) == TLS_WANT_READ)
+        pieces++;
+    assert_int_equal(got, 9);
+    assert_memory_equal(line, "250 new\r\n", 9);
+    assert_true(pieces >= MANY_KEYS * KEYS_OCTETS / READ_MAX);
+    end(&gathering);
+}
+
 static void test_no_room_is_the_end(void **state)
 {
     static const struct line_step script[] = {{STEP_TLS, NULL, 0}, {STEP_END, NULL, 0}};
@@ -204,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_the_end_of_a_handshake_waits_for_the_first_command),
         cmocka_unit_test(test_the_last_command_takes_the_goodbye_along),
         cmocka_unit_test(test_new_keys_are_answered),
+        cmocka_unit_test(test_a_flood_of_new_keys_is_read_in_pieces),
         cmocka_unit_test(test_no_room_is_the_end),
     };
 
