@@ -135,10 +135,10 @@ static bool ended_for_all(const struct lane_session *session, const struct smtp_
     return session->opening || session->host->lost_row >= LOST_ROW_MAX;
 }
 
-/* The host rests: who waits here goes on to the next address, or is deferred. */
-static void send_queue_on(struct lane_session *session, const struct smtp_session_end *end)
+/* This host rests: who waits there goes on to the next address, or is deferred. */
+static void send_queue_on(struct lane_session *session, struct lane_host *host,
+                          const struct smtp_session_end *end)
 {
-    struct lane_host *host = session->host;
     struct job *job;
 
     while ((job = lane_take_any(host)) != NULL) {
@@ -147,6 +147,15 @@ static void send_queue_on(struct lane_session *session, const struct smtp_sessio
         else
             job_cut_short(session, job, end);
     }
+}
+
+static void send_lane_on(struct lane_session *session, const struct smtp_session_end *end)
+{
+    struct lane *lane = session->host->lane;
+
+    for (unsigned wait = 0; wait < WAIT_COUNT; wait++)
+        while (lane->waiting[wait] != NULL)
+            send_queue_on(session, lane->waiting[wait], end);
 }
 
 void lane_on_end(void *context, const struct smtp_session_end *end)
@@ -167,8 +176,10 @@ void lane_on_end(void *context, const struct smtp_session_end *end)
     }
     if (ended_for_all(session, end))
         tell_queue(session, end);
-    if (lane_host_rests(session->host))
-        send_queue_on(session, end);
+    if (lane_rests(lane))
+        send_lane_on(session, end);
+    else if (lane_host_rests(session->host))
+        send_queue_on(session, session->host, end);
     if (session->held != NULL) {
         lane_keep_transcript(session, session->held);
         lane_finish(session->held, STOP_NONE, 0);

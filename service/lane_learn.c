@@ -148,6 +148,8 @@ void lane_learn(struct lane_session *session, const struct smtp_session_end *end
         egress_timed_out(egress, &host->address, session_now_ms(session));
     if (end->end == SMTP_END_CONNECT_REFUSED && host->refused_ms == 0)
         host->refused_ms = session_now_ms(session);
+    if (end->stage > SMTP_STAGE_CONNECT)
+        host->refused_ms = 0; /* somebody is there */
     if (end->end == SMTP_END_TLS && end->server != NULL)
         learn_tls(session, end);
     else if (end->server != NULL && end->server->tls.state == TLS_OK)

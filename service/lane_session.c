@@ -140,7 +140,8 @@ static bool worn_out(const struct lane_session *session)
 
     return session->recipients >= host->recipients_per_session ||
            session->rejects >= host->rejects_per_session ||
-           host->rest_until_ms > session_now_ms(session) || lane_route_rests(session);
+           host->rest_until_ms > session_now_ms(session) || lane_rests(host->lane) ||
+           lane_route_rests(session);
 }
 
 /* Takes jobs until one is worth asking about. */

@@ -193,6 +193,11 @@ void lane_host_rest(struct lane_host *host)
     host->rest_ms = doubled(host->rest_ms);
 }
 
+bool lane_rests(const struct lane *lane)
+{
+    return lane->rest_until_ms > loop_now_ms(lane->lanes->shard->loop);
+}
+
 bool lane_host_rests(const struct lane_host *host)
 {
     uint64_t now_ms = loop_now_ms(host->lane->lanes->shard->loop);
@@ -391,7 +396,8 @@ static bool has_room(const struct lane *lane, enum host_wait wait)
     uint32_t reserve =
         lane->connections_max * lane->lanes->shard->config->interactive_reserve / 100;
 
-    return !lane->lanes->closing && lane->sessions < (uint32_t)(lane->window + 0.5) &&
+    return !lane->lanes->closing && !lane_rests(lane) &&
+           lane->sessions < (uint32_t)(lane->window + 0.5) &&
            (wait == WAIT_INTERACTIVE || lane->sessions < lane->connections_max - reserve);
 }
 

@@ -165,6 +165,7 @@ struct job *lane_take_any(struct lane_host *host); /* also those that want a ses
 bool lane_has_work(const struct lane_host *host);
 void lane_pump(struct lane *lane);
 void lane_host_rest(struct lane_host *host);
+bool lane_rests(const struct lane *lane); /* with all its hosts */
 /* Does this host rest? */
 bool lane_host_rests(const struct lane_host *host);
 /* What the lane learns from each reply about us, and from each session's end. */

@@ -431,6 +431,35 @@ static void who_answers_others_meanwhile_is_well(void **state)
     close_lanes();
 }
 
+/* Refused while it restarts, busy afterwards, and refused at its next restart: it is there. */
+static void a_refusal_is_forgotten_when_the_host_is_heard(void **state)
+{
+    static const struct {
+        struct smtp_session_end end;
+        uint64_t refused_ms;
+    } rows[] = {
+        {{.end = SMTP_END_CONNECT_REFUSED, .stage = SMTP_STAGE_CONNECT}, START_MS},
+        {{.end = SMTP_END_CONNECT_TIMEOUT, .stage = SMTP_STAGE_CONNECT}, START_MS},
+        {{.end = SMTP_END_REPLY, .stage = SMTP_STAGE_GREETING, .reply = {.code = 421}}, 0},
+        {{.end = SMTP_END_LOST, .stage = SMTP_STAGE_GREETING}, 0},
+        {{.end = SMTP_END_TLS, .stage = SMTP_STAGE_TLS}, 0},
+    };
+    struct lane lane;
+
+    (void)state;
+    open_lanes(25, NULL);
+    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
+        struct lane_host *host = lone_host(&lane);
+        struct lane_session session = {.host = host};
+
+        host->refused_ms = START_MS;
+        lane_learn(&session, &rows[row].end);
+        assert_int_equal(host->refused_ms, rows[row].refused_ms);
+        free(host);
+    }
+    close_lanes();
+}
+
 /* --- sessions that share --------------------------------------------------------------------- */
 
 static const struct line_step silent_at_rcpt[] = {{STEP_SEND, "220 mx ESMTP\r\n", 0},
@@ -492,6 +521,34 @@ static void a_lane_that_refuses_again_rests_longer(void **state)
     clock_use_virtual(NULL);
 }
 
+/* A customer's host each, so that none of them has refused us twice. */
+static void a_lane_that_rests_asks_none_of_those_who_wait(void **state)
+{
+    enum { HOSTS = 9, ASKED = 5 };
+    static const struct line_step refuses[] = {
+        {STEP_SEND, "554 5.7.1 Client host blocked using zen.spamhaus.org\r\n", 0},
+        {STEP_EXPECT, "QUIT", 0},
+        {STEP_SEND, "221 Bye\r\n", 0},
+        {STEP_END, NULL, 0}};
+    struct line_server *server = line_server_start(refuses, NULL, ASKED);
+    char host[64];
+
+    (void)state;
+    open_lanes(line_server_port(server), NULL);
+    for (unsigned i = 0; i < HOSTS; i++) {
+        snprintf(host, sizeof(host), "customer%u.mail.protection.outlook.com", i);
+        send_job("customer.test", i % 2 == 0, host, NULL);
+    }
+    run_until_returned(HOSTS);
+    for (unsigned i = 0; i < HOSTS; i++) {
+        assert_int_equal(returned[i]->evidence->attempt_count, i < ASKED);
+        assert_int_equal(returned[i]->stop, i < ASKED ? STOP_NONE : STOP_DEFERRED);
+    }
+    assert_int_equal(only_lane()->queued, 0);
+    assert_int_equal(line_server_stop(&server), 0);
+    close_lanes();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -509,8 +566,10 @@ int main(void)
         cmocka_unit_test(a_session_that_served_widens_its_lane),
         cmocka_unit_test(one_trouble_narrows_once),
         cmocka_unit_test(who_answers_others_meanwhile_is_well),
+        cmocka_unit_test(a_refusal_is_forgotten_when_the_host_is_heard),
         cmocka_unit_test(a_silent_session_takes_no_share),
         cmocka_unit_test(a_lane_that_refuses_again_rests_longer),
+        cmocka_unit_test(a_lane_that_rests_asks_none_of_those_who_wait),
     };
 
     log_setup(&(struct log_options){.level = LOG_ERROR});
