@@ -1,8 +1,8 @@
 /* What the end of a session says about its host and about port 25.
  *
- * A host that answered somebody since its last trouble, or while this session was open, is well:
- * then the trouble is this one session's, and the host neither rests nor do those who wait hear of
- * it. */
+ * A host that answered somebody since its last trouble, or while this session was open, is well,
+ * and so is one that owes no answer to the sessions it lets in: then the trouble is this one
+ * session's, and the host neither rests nor do those who wait hear of it. */
 #include "service/lanes.h"
 
 #include "probes/base/mem.h"
@@ -51,14 +51,20 @@ static bool earns_rest(const struct smtp_session_end *end)
     return false;
 }
 
+static bool serves_others(const struct lane_session *session)
+{
+    const struct lane_host *host = session->host;
+    bool lately = session_now_ms(session) - host->answered_ms < HEALTHY_MS;
+    bool since_trouble = host->answered_ms > host->troubled_ms;
+    bool others_pause = host->sessions > host->opening && host->answered_ms >= host->asked_ms;
+
+    return host->answered_ms > session->began_ms || (lately && (since_trouble || others_pause));
+}
+
 static enum trouble trouble_of(const struct lane_session *session,
                                const struct smtp_session_end *end)
 {
-    const struct lane_host *host = session->host;
-    bool well_lately = host->answered_ms > host->troubled_ms &&
-                       session_now_ms(session) - host->answered_ms < HEALTHY_MS;
-    bool well_meanwhile = host->answered_ms > session->began_ms;
-    bool well = end->answered > 0 || ((well_lately || well_meanwhile) && !lane_refused(end));
+    bool well = end->answered > 0 || (serves_others(session) && !lane_refused(end));
 
     if (end->end == SMTP_END_LOST)
         return well ? TROUBLE_SESSION : TROUBLE_NONE;
@@ -100,6 +106,8 @@ static void learn_trouble(struct lane_session *session, const struct smtp_sessio
     bool about_us =
         lane_refused(end) ||
         (end->end == SMTP_END_REPLY && end->reply.enhanced[0] == 4 && end->reply.enhanced[1] == 7);
+    /* nobody has been answered since the last one, nor since this session began */
+    bool again = host->troubled_ms > host->answered_ms && session->began_ms >= host->answered_ms;
 
     session->trouble = trouble_of(session, end);
     if (end->end == SMTP_END_LOST && end->answered == 0)
@@ -108,7 +116,8 @@ static void learn_trouble(struct lane_session *session, const struct smtp_sessio
         host->troubled_ms = session_now_ms(session);
     if (session->trouble == TROUBLE_HOST && !(lane_refused(end) && lane_has_ways(host)))
         lane_host_rest(host);
-    if (session->trouble == TROUBLE_HOST || about_us)
+    if (session->trouble == TROUBLE_HOST || about_us ||
+        (again && session->trouble == TROUBLE_SESSION))
         lane_narrow(host->lane, session->began_ms);
     else if (asks_for_fewer(session, end))
         lane_yield(host->lane);

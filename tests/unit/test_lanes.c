@@ -431,6 +431,47 @@ static void who_answers_others_meanwhile_is_well(void **state)
     close_lanes();
 }
 
+/* One connection is all that it allows. While that one pauses, nobody can be answered. */
+static void who_pauses_in_another_session_is_well(void **state)
+{
+    static const struct {
+        uint32_t sessions, opening; /* besides the one that ends */
+        uint64_t asked_ms, answered_ms;
+        enum smtp_end end;
+        enum trouble trouble;
+    } rows[] = {
+        {1, 0, START_MS - 500, START_MS - 400, SMTP_END_REPLY, TROUBLE_SESSION},
+        {2, 1, START_MS - 500, START_MS - 400, SMTP_END_REPLY, TROUBLE_SESSION},
+        {1, 0, START_MS - 500, START_MS - 400, SMTP_END_LOST, TROUBLE_SESSION},
+        /* the other one was not yet spoken to; is owed an answer, too; pauses for long */
+        {1, 1, START_MS - 500, START_MS - 400, SMTP_END_REPLY, TROUBLE_HOST},
+        {1, 0, START_MS - 300, START_MS - 400, SMTP_END_REPLY, TROUBLE_HOST},
+        {1, 0, START_MS - 2 * MINUTE_MS, START_MS - 2 * MINUTE_MS, SMTP_END_REPLY, TROUBLE_HOST},
+        {0, 0, START_MS - 500, START_MS - 400, SMTP_END_REPLY, TROUBLE_HOST},
+    };
+    uint64_t now_ms = START_MS;
+    struct lane lane;
+
+    (void)state;
+    clock_use_virtual(&now_ms);
+    open_lanes(25, NULL);
+    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
+        const struct ending ending = {.end = rows[row].end, .code = 421};
+        struct lane_host *host = lone_host(&lane);
+
+        host->sessions = rows[row].sessions;
+        host->opening = rows[row].opening;
+        host->asked_ms = rows[row].asked_ms;
+        host->answered_ms = rows[row].answered_ms;
+        host->troubled_ms = START_MS - 200; /* the session before this one ended likewise */
+        assert_int_equal(end_session(host, &ending, START_MS - 100), rows[row].trouble);
+        assert_int_equal((int)lane.window, 4); /* it does not run at a closed door */
+        free(host);
+    }
+    close_lanes();
+    clock_use_virtual(NULL);
+}
+
 /* Refused while it restarts, busy afterwards, and refused at its next restart: it is there. */
 static void a_refusal_is_forgotten_when_the_host_is_heard(void **state)
 {
@@ -566,6 +607,7 @@ int main(void)
         cmocka_unit_test(a_session_that_served_widens_its_lane),
         cmocka_unit_test(one_trouble_narrows_once),
         cmocka_unit_test(who_answers_others_meanwhile_is_well),
+        cmocka_unit_test(who_pauses_in_another_session_is_well),
         cmocka_unit_test(a_refusal_is_forgotten_when_the_host_is_heard),
         cmocka_unit_test(a_silent_session_takes_no_share),
         cmocka_unit_test(a_lane_that_refuses_again_rests_longer),
