@@ -85,7 +85,7 @@ unsigned tls_check_signatures(struct tls_signatures *known, STACK_OF(X509) * cha
         complaints |= complaint_about_dates(certificate, now);
         if (issuer != NULL && !is_signed(known, certificate, issuer, i > 0))
             complaints |= TLS_COMPLAINT_UNTRUSTED;
-        else if (issuer == NULL && X509_check_issued(certificate, certificate) != X509_V_OK)
+        else if (issuer == NULL && X509_self_signed(certificate, 0) != 1)
             complaints |= TLS_COMPLAINT_NO_ISSUER; /* a root signs itself */
     }
     return complaints;

@@ -186,14 +186,18 @@ static void test_who_may_sign(void **state)
     X509 *leaf = make(
         &(struct request){.name = "mx", .issuer = host, .key = leaf_key, .signer = authority_key});
     X509 *alone = make(&(struct request){.name = "self", .key = leaf_key, .signer = leaf_key});
+    X509 *host_alone = make(&(struct request){
+        .name = "self", .key_usage = "digitalSignature", .key = leaf_key, .signer = leaf_key});
 
     (void)state;
     assert_int_equal(check(&known, leaf, host, root), TLS_COMPLAINT_UNTRUSTED);
     assert_int_equal(check(&known, leaf, NULL, NULL), TLS_COMPLAINT_NO_ISSUER);
     assert_int_equal(check(&known, alone, NULL, NULL), 0); /* who trusts it is asked elsewhere */
+    assert_int_equal(check(&known, host_alone, NULL, NULL), 0); /* it signs nobody else */
     X509_free(host);
     X509_free(leaf);
     X509_free(alone);
+    X509_free(host_alone);
     tls_signatures_free(&known);
 }
 
