@@ -90,7 +90,6 @@ static void job_cut_short(struct lane_session *session, struct job *job,
     switch (job->phase) {
     case JOB_ASK_RECIPIENT:
         record_end(session, job, end);
-        lane_keep_transcript(session, job);
         if (end->end == SMTP_END_LOCAL || end->end == SMTP_END_PROXY)
             lane_finish(job, STOP_NONE, 0);
         else
@@ -113,6 +112,7 @@ static void tell_queue(struct lane_session *session, const struct smtp_session_e
     bool first_only = session->only != NULL || (lane_refused(end) && another_way(session));
 
     while ((job = lane_take_job(session)) != NULL) {
+        lane_keep_transcript(session, job);
         if (job_stays(session, job, end))
             DL_APPEND(staying, job);
         else
@@ -169,6 +169,7 @@ void lane_on_end(void *context, const struct smtp_session_end *end)
     lane_learn(session, end);
     if (job != NULL) {
         session->job = NULL;
+        lane_keep_transcript(session, job);
         if (job_stays(session, job, end))
             lane_queue(session->host, job, true);
         else

@@ -209,6 +209,7 @@ static enum smtp_next on_next(void *context, struct smtp_task *task)
 
     session_opened(session);
     if (session->job != NULL && (worn_out(session) || session->closing)) {
+        lane_keep_transcript(session, session->job);
         lane_queue(session->host, session->job, true); /* the next session goes on with it */
         session->job = NULL;
         return SMTP_NEXT_QUIT;

@@ -89,6 +89,60 @@ static void the_pause_holds_from_session_to_session(void **state)
     line_server_stop(&server); /* the second time it was left after EHLO */
 }
 
+/* --- transcripts --------------------------------------------------------------------- */
+
+static unsigned count_of(const char *text, const char *words)
+{
+    unsigned count = 0;
+
+    while (text != NULL && (text = strstr(text, words)) != NULL) {
+        text += strlen(words);
+        count++;
+    }
+    return count;
+}
+
+#define GREETS                                                                                     \
+    {STEP_SEND, "220 mx ESMTP\r\n", 0}, {STEP_EXPECT, "EHLO probe.example", 0},                    \
+        {STEP_SEND, "250 mx\r\n", 0}, {STEP_EXPECT, "MAIL FROM:<>", 0},                            \
+        {STEP_SEND, "250 Ok\r\n", 0},                                                              \
+    {                                                                                              \
+        STEP_EXPECT, "RCPT TO:<jane@corp.test>", 0                                                 \
+    }
+#define REFUSES                                                                                    \
+    GREETS, {STEP_SEND, "550 5.1.1 User unknown\r\n", 0}, {STEP_EXPECT, "QUIT", 0},                \
+        {STEP_SEND, "221 Bye\r\n", 0},                                                             \
+    {                                                                                              \
+        STEP_END, NULL, 0                                                                          \
+    }
+
+/* A session that broke off, or asked to come back, is part of what was said. */
+static void all_sessions_are_in_the_transcript(void **state)
+{
+    static const struct line_step breaks_off[] = {GREETS, {STEP_NEXT, NULL, 0}, REFUSES},
+                                  closes_at_once[] = {{STEP_NEXT, NULL, 0}, REFUSES},
+                                  come_back[] = {GREETS,
+                                                 {STEP_SEND, "450 4.3.2 Come back\r\n", 0},
+                                                 {STEP_EXPECT, "QUIT", 0},
+                                                 {STEP_NEXT, NULL, 0},
+                                                 REFUSES};
+    static const struct line_step *const scripts[] = {breaks_off, closes_at_once, come_back};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(scripts); i++) {
+        struct line_server *server = line_server_start(scripts[i], NULL, 2);
+
+        open_lanes(line_server_port(server), NULL);
+        send_job("corp.test", false, "mx.corp.test", NULL)->transcript = true;
+        run_until_returned(1);
+        assert_int_equal(returned[0]->evidence->attempts[0].class, REPLY_MAILBOX_NOT_FOUND);
+        assert_int_equal(count_of(returned[0]->evidence->transcript, "connect 127.0.0.1"), 2);
+        assert_int_equal(count_of(returned[0]->evidence->transcript, "221 Bye"), 1);
+        close_lanes();
+        assert_int_equal(line_server_stop(&server), 0);
+    }
+}
+
 /* --- the walk ------------------------------------------------------------------------ */
 
 static void a_walk_that_nobody_waits_for_is_cut(void **state)
@@ -596,6 +650,7 @@ int main(void)
         cmocka_unit_test(who_waits_goes_before_bulk_and_hosts_take_turns),
         cmocka_unit_test(hosts_that_are_done_make_room),
         cmocka_unit_test(the_pause_holds_from_session_to_session),
+        cmocka_unit_test(all_sessions_are_in_the_transcript),
         cmocka_unit_test(a_walk_that_nobody_waits_for_is_cut),
         cmocka_unit_test(the_host_that_decides_leaves_its_words),
         cmocka_unit_test(a_refusal_counts_while_others_greet_us),
