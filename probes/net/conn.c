@@ -372,6 +372,8 @@ static void read_tls(struct conn *conn)
         else if (result != TLS_WANT_READ)
             tell(conn, result == TLS_ENDED && !conn->reset_seen ? CONN_CLOSED : CONN_LOST);
     } while (result == TLS_DONE && conn->state == STATE_OPEN && tls_session_pending(conn->tls));
+    if (conn->state == STATE_OPEN && conn->output_length > 0)
+        send_on(conn); /* what TLS says by itself: no to a new handshake */
 }
 
 /* --- TLS --------------------------------------------------------------------------- */

@@ -104,6 +104,10 @@ static bool play(struct line_server *server, struct peer *peer, const struct lin
         return true;
     case STEP_WAIT:
         return peer_read(peer, &octet, 1) == 1;
+    case STEP_PEEK:
+        if (recv(peer->fd, &octet, 1, MSG_PEEK) != 1)
+            server->surprises++;
+        return true;
     case STEP_TLS:
         return accept_tls(server, peer);
     case STEP_PARTED:
@@ -117,6 +121,8 @@ static bool play(struct line_server *server, struct peer *peer, const struct lin
             if (!new_keys(peer, SSL_KEY_UPDATE_NOT_REQUESTED))
                 return false;
         return true;
+    case STEP_RENEW:
+        return SSL_renegotiate(peer->ssl) == 1 && SSL_do_handshake(peer->ssl) == 1;
     case STEP_RESET:
         setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
         return false;

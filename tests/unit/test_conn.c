@@ -209,6 +209,10 @@ static void expect(const char *label, const struct client *client, const char *t
     {                                                                                              \
         STEP_PARTED, NULL, 0                                                                       \
     }
+#define PEEK                                                                                       \
+    {                                                                                              \
+        STEP_PEEK, NULL, 0                                                                         \
+    }
 #define WAIT                                                                                       \
     {                                                                                              \
         STEP_WAIT, NULL, 0                                                                         \
@@ -357,6 +361,26 @@ static void test_findings(void **state)
         if (client.facts.state != TLS_FAILED || client.facts.findings != 1u << cases[i].finding)
             fail_msg("%s: findings %x", cases[i].label, client.facts.findings);
     }
+}
+
+/* Whoever wants a new handshake waits for our no, and we for the reply. */
+static void test_no_renegotiation(void **state)
+{
+    static const struct line_step script[] = {
+        TLS_ACCEPT, EXPECT("hello"), {STEP_RENEW, NULL, 0}, PEEK, RESET};
+    SSL_CTX *server_tls = test_certs_server(certs, CERT_GOOD, "mx.example.test");
+    struct client client = {.habit = IMPLICIT_TLS};
+    struct line_server *server;
+
+    (void)state;
+    SSL_CTX_set_max_proto_version(server_tls, TLS1_2_VERSION);
+    server = line_server_start(script, server_tls, 1);
+    struct conn_params params = params_for(&client, line_server_port(server));
+    client.conn = conn_open(&params);
+    run_to_end(&client);
+    conn_close(&client.conn, true);
+    assert_int_equal(line_server_stop(&server), 0);
+    SSL_CTX_free(server_tls);
 }
 
 /* --- endings without a dialogue --------------------------------------------------------- */
@@ -779,6 +803,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dialogues),
         cmocka_unit_test(test_findings),
+        cmocka_unit_test(test_no_renegotiation),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_forbidden),
         cmocka_unit_test(test_no_address),
