@@ -401,11 +401,6 @@ static bool has_room(const struct lane *lane, enum host_wait wait)
            (wait == WAIT_INTERACTIVE || lane->sessions < lane->connections_max - reserve);
 }
 
-static bool wants_session(const struct lane_host *host)
-{
-    return host->queued > host->opening && host->sessions < host->connections_max && pays(host);
-}
-
 /* NULL: for whoever waits. */
 static struct job *next_alone(const struct lane_host *host)
 {
@@ -413,6 +408,12 @@ static struct job *next_alone(const struct lane_host *host)
         return NULL;
     struct job *job = first_alone(&host->interactive);
     return job != NULL ? job : first_alone(&host->bulk);
+}
+
+static bool wants_session(const struct lane_host *host)
+{
+    return host->queued > host->opening && host->sessions < host->connections_max && pays(host) &&
+           (lane_has_work(host) || next_alone(host) != NULL);
 }
 
 /* One session to each host that wants one, in turn; true when any was opened. Each stands for a

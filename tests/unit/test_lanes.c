@@ -584,6 +584,31 @@ static void a_silent_session_takes_no_share(void **state)
     line_server_stop(&server);
 }
 
+/* A transcript has a session of its own, which pauses: another one could do nothing but leave. */
+static void nobody_comes_for_whoever_has_a_session(void **state)
+{
+    static const struct line_step silent[] = {{STEP_HOLD, NULL, 0}};
+    struct line_server *server = line_server_start(silent, NULL, 1);
+    struct lane_session *own;
+
+    (void)state;
+    open_lanes(line_server_port(server), NULL);
+    config.lane_connections.fallback = 2;
+    send_job("corp.test", false, "mx.corp.test", NULL)->transcript = true;
+    while ((own = engine.shards[0].lanes->all_sessions) == NULL)
+        loop_run_once(engine.shards[0].loop);
+    own->opening = false; /* as at its first on_next */
+    own->host->opening--;
+    lane_pump(only_lane());
+    assert_int_equal(only_lane()->sessions, 1);
+    send_job("corp.test", false, "mx.corp.test", NULL); /* any session's */
+    while (only_lane()->queued < 2)
+        loop_run_once(engine.shards[0].loop);
+    assert_int_equal(only_lane()->sessions, 2);
+    close_lanes();
+    line_server_stop(&server);
+}
+
 /* --- rest ------------------------------------------------------------------------------------ */
 
 /* Until it rests; then for how long. */
@@ -665,6 +690,7 @@ int main(void)
         cmocka_unit_test(who_pauses_in_another_session_is_well),
         cmocka_unit_test(a_refusal_is_forgotten_when_the_host_is_heard),
         cmocka_unit_test(a_silent_session_takes_no_share),
+        cmocka_unit_test(nobody_comes_for_whoever_has_a_session),
         cmocka_unit_test(a_lane_that_refuses_again_rests_longer),
         cmocka_unit_test(a_lane_that_rests_asks_none_of_those_who_wait),
     };
