@@ -29,6 +29,31 @@ void imap_transcript_remember(struct checks *checks, struct imap_evidence *evide
     checks->imap_transcripts[place] = imap_evidence_keep(evidence);
 }
 
+/* With the lines of the conversation where they are asked for. */
+static bool has_what_is_asked(const struct imap_memory *memory, const struct check *check)
+{
+    return !check->transcript || memory->evidence->transcript != NULL;
+}
+
+static struct check *first_served(const struct imap_memory *memory)
+{
+    struct check *check = memory->waiting;
+
+    while (check != NULL && !has_what_is_asked(memory, check))
+        check = check->next_imap;
+    return check;
+}
+
+static void queue_up(struct imap_memory *memory)
+{
+    const struct check *first = memory->waiting;
+
+    memory->mx = first->mx != NULL ? mx_evidence_keep(first->mx) : NULL;
+    memory->provider = first->provider;
+    memory->queued = true;
+    DL_APPEND(memory->checks->imap_queue, memory);
+}
+
 static void on_surveyed(void *context, struct imap_evidence *evidence)
 {
     struct imap_memory *memory = context;
@@ -43,10 +68,12 @@ static void on_surveyed(void *context, struct imap_evidence *evidence)
     memory->until_ms = evidence->expires_ms;
     if (evidence->transcript != NULL)
         imap_transcript_remember(checks, evidence);
-    while ((check = memory->waiting) != NULL) {
+    while ((check = first_served(memory)) != NULL) {
         imap_memory_leave(check);
         check_imap_ready(check, imap_evidence_keep(evidence), false);
     }
+    if (memory->waiting != NULL) /* for the lines, which came while others were asked for */
+        queue_up(memory);
     start_queued(checks);
 }
 
@@ -65,6 +92,15 @@ static struct imap_ports ports_of(const struct config *config)
     static_assert(sizeof(ports.extra) == sizeof(config->ports_extra), "the same list");
     memcpy(ports.extra, config->ports_extra, sizeof(ports.extra));
     return ports;
+}
+
+static bool lines_are_wanted(const struct imap_memory *memory)
+{
+    const struct check *check = memory->waiting;
+
+    while (check != NULL && !check->transcript)
+        check = check->next_imap;
+    return check != NULL;
 }
 
 static void start(struct imap_memory *memory)
@@ -87,7 +123,7 @@ static void start(struct imap_memory *memory)
             .domain = memory->domain,
             .mx = memory->mx,
             .provider = memory->provider,
-            .transcript = memory->waiting != NULL && memory->waiting->transcript,
+            .transcript = lines_are_wanted(memory),
         },
         on_surveyed, memory);
     mx_evidence_drop(&memory->mx);
@@ -152,12 +188,11 @@ static struct imap_memory *find(struct checks *checks, const char *domain)
     return memory;
 }
 
-/* Young enough, and with the lines of the conversation where they are asked for. */
+/* Young enough, too. */
 static bool serves(const struct imap_memory *memory, const struct check *check)
 {
     return memory->evidence != NULL && memory->until_ms > loop_now_ms(check->checks->shard->loop) &&
-           memory->at_ms >= check->fresh_after_ms &&
-           (!check->transcript || memory->evidence->transcript != NULL);
+           memory->at_ms >= check->fresh_after_ms && has_what_is_asked(memory, check);
 }
 
 void imap_memory_ask(struct check *check)
@@ -173,10 +208,7 @@ void imap_memory_ask(struct check *check)
     DL_APPEND2(memory->waiting, check, prev_imap, next_imap);
     if (memory->running != NULL || memory->queued)
         return;
-    memory->mx = check->mx != NULL ? mx_evidence_keep(check->mx) : NULL;
-    memory->provider = check->provider;
-    memory->queued = true;
-    DL_APPEND(checks->imap_queue, memory);
+    queue_up(memory);
     start_queued(checks);
 }
 

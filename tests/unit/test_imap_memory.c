@@ -13,12 +13,13 @@
 
 enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, START_MS = 100 * HOUR_MS };
 
-static unsigned ready;
+static unsigned ready, with_lines;
 static bool was_cached;
 
 void check_imap_ready(struct check *check, struct imap_evidence *evidence, bool cached)
 {
     (void)check;
+    with_lines += evidence->transcript != NULL;
     imap_evidence_drop(&evidence);
     ready++;
     was_cached = cached;
@@ -40,11 +41,27 @@ static bool ask_with(struct checks *checks, bool transcript)
 
 static bool ask(struct checks *checks) { return ask_with(checks, false); }
 
+/* Who wants the lines comes while somebody else's survey is at work: another one tells him. */
+static void ask_together(struct checks *checks)
+{
+    struct check first = {.checks = checks, .domain = (char[]){"two.test"}}, second = first;
+    unsigned before = ready, lines_before = with_lines;
+
+    second.transcript = true;
+    imap_memory_ask(&first);
+    imap_memory_ask(&second);
+    while (ready < before + 2)
+        loop_run_once(checks->shard->loop);
+    assert_int_equal(with_lines, lines_before + 1);
+}
+
 static void check_lifetime(enum fake_dns_habit habit, uint64_t remembered_ms)
 {
-    static const char *const names[] = {"corp.test", "_imap._tcp.corp.test",
-                                        "_imaps._tcp.corp.test", "imap.corp.test",
-                                        "mail.corp.test"};
+    static const char *const names[] = {
+        "corp.test",      "_imap._tcp.corp.test", "_imaps._tcp.corp.test",
+        "imap.corp.test", "mail.corp.test",       "two.test",
+        "imap.two.test",  "_imap._tcp.two.test",  "_imaps._tcp.two.test",
+        "mail.two.test"};
     uint64_t now_ms = START_MS;
     struct config config;
     struct loop *loop;
@@ -68,6 +85,7 @@ static void check_lifetime(enum fake_dns_habit habit, uint64_t remembered_ms)
     assert_true(ask(&checks));
     assert_false(ask_with(&checks, true)); /* what was said then is not known any more */
     assert_true(ask_with(&checks, true));
+    ask_together(&checks);
     now_ms += remembered_ms - 1;
     assert_true(ask(&checks));
     now_ms += 1;
