@@ -100,6 +100,8 @@ enum tls_complaint {
     TLS_COMPLAINT_WEAK_KEY = 32
 };
 
+enum { TLS_CHAIN_MAX = 10 }; /* authorities below the root; in the world there are one to three */
+
 /* Verifies the chain in `store`, at our own wall clock; returns the complaints. */
 unsigned tls_verify(X509_STORE_CTX *store, struct tls_signatures *known);
 enum tls_chain tls_chain_verdict(unsigned complaints, STACK_OF(X509) * sent);

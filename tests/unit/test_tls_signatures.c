@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "probes/base/mem.h"
@@ -221,6 +222,32 @@ static void test_they_are_bounded(void **state)
     tls_signatures_free(&known);
 }
 
+/* Each link costs time, and a server may send a hundred. */
+static void test_long_chains_are_cut(void **state)
+{
+    STACK_OF(X509) *sent = sk_X509_new_null();
+    struct tls_signatures known = {.count = 0};
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *verification = X509_STORE_CTX_new();
+    X509 *leaf = NULL;
+    char name[16];
+
+    (void)state;
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "authority %zu", i);
+        leaf = make(&(struct request){
+            .name = name, .issuer = leaf, .key = authority_key, .signer = authority_key});
+        sk_X509_push(sent, leaf);
+    }
+    assert_int_equal(X509_STORE_CTX_init(verification, store, leaf, sent), 1);
+    assert_true(tls_verify(verification, &known) & TLS_COMPLAINT_UNTRUSTED);
+    assert_in_range(known.count, 1, TLS_CHAIN_MAX);
+    X509_STORE_CTX_free(verification);
+    X509_STORE_free(store);
+    sk_X509_pop_free(sent, X509_free);
+    tls_signatures_free(&known);
+}
+
 static int set_up(void **state)
 {
     EVP_PKEY **keys[] = {&root_key, &authority_key, &leaf_key, &strange_key};
@@ -255,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_an_authority_that_has_run_out_is_told_each_time),
         cmocka_unit_test(test_who_may_sign),
         cmocka_unit_test(test_they_are_bounded),
+        cmocka_unit_test(test_long_chains_are_cut),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
