@@ -15,7 +15,8 @@
 enum {
     SESSION_LIFETIME_S = 86400, /* facts older than a day are asked for again */
     SESSION_OCTETS_MAX = 8192,  /* a server may send tickets of 64 KiB: not to be kept by us */
-    SESSION_KEY_SIZE = 258      /* 'n' or 'l', the name, NUL */
+    SESSION_KEY_SIZE = 258,     /* 'n' or 'l', the name, NUL */
+    OWN_GROUP_BITS_MAX = 4096   /* 30 ms; 0.7 s at OpenSSL's own bound */
 };
 
 /* One resumable session and what was known of the certificate when it was made: a resumed
@@ -29,8 +30,12 @@ struct saved_session {
     char key[];
 };
 
+typedef int security_fn(const SSL *ssl, const SSL_CTX *context, int what, int bits, int nid,
+                        void *other, void *client);
+
 struct tls_client {
     OSSL_LIB_CTX *library;
+    security_fn *strong_enough; /* OpenSSL's own */
     X509_STORE *store;
     SSL_CTX *normal, *legacy;
     BIO_METHOD *put;
@@ -74,7 +79,27 @@ static unsigned count_anchors(X509_STORE *store)
 static const char tls13_suites[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
-static SSL_CTX *new_context(const struct tls_client *client, bool legacy)
+/* In TLS 1.2 a server may choose any group for Diffie-Hellman. With those that OpenSSL knows by
+ * name the exponents are short, and the size does not matter. */
+static bool is_too_much_work(const EVP_PKEY *group)
+{
+    char name[64];
+
+    return EVP_PKEY_get_bits(group) > OWN_GROUP_BITS_MAX &&
+           EVP_PKEY_get_group_name(group, name, sizeof name, NULL) != 1;
+}
+
+static int is_acceptable(const SSL *ssl, const SSL_CTX *context, int what, int bits, int nid,
+                         void *other, void *client)
+{
+    const struct tls_client *owner = client;
+
+    if (what == SSL_SECOP_TMP_DH && other != NULL && is_too_much_work(other))
+        return 0;
+    return owner->strong_enough(ssl, context, what, bits, nid, other, NULL);
+}
+
+static SSL_CTX *new_context(struct tls_client *client, bool legacy)
 {
     SSL_CTX *context = SSL_CTX_new_ex(client->library, NULL, TLS_client_method());
 
@@ -92,6 +117,9 @@ static SSL_CTX *new_context(const struct tls_client *client, bool legacy)
     } else {
         SSL_CTX_set_security_level(context, 2);
     }
+    client->strong_enough = SSL_CTX_get_security_callback(context);
+    SSL_CTX_set0_security_ex_data(context, client);
+    SSL_CTX_set_security_callback(context, is_acceptable);
     SSL_CTX_set_read_ahead(context, 1); /* else two system calls a record */
     SSL_CTX_set1_cert_store(context, client->store);
     tls_session_hooks(context, client->sessions_max > 0);

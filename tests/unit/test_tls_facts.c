@@ -9,6 +9,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
 
 #include "probes/base/clock.h"
 #include "probes/base/mem.h"
@@ -389,6 +392,67 @@ static void test_anchors(void **state)
     tls_client_free(&client); /* NULL is fine */
 }
 
+/* --- what a server makes us compute --------------------------------------------------- */
+
+/* A Diffie-Hellman group of the server's own making, or one of RFC 3526. */
+static EVP_PKEY *group(BIGNUM *modulus)
+{
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
+    BIGNUM *two = BN_new();
+    EVP_PKEY *made = NULL;
+
+    BN_set_word(two, 2);
+    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_FFC_P, modulus);
+    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_FFC_G, two);
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
+    EVP_PKEY_fromdata_init(context);
+    assert_int_equal(EVP_PKEY_fromdata(context, &made, EVP_PKEY_KEY_PARAMETERS, params), 1);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(build);
+    EVP_PKEY_CTX_free(context);
+    BN_free(two);
+    BN_free(modulus);
+    return made;
+}
+
+/* Odd, as far as primes go: nobody looks any closer. */
+static BIGNUM *number_of_bits(int bits)
+{
+    BIGNUM *number = BN_new();
+
+    BN_rand(number, bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD);
+    return number;
+}
+
+static void test_groups_that_are_too_much_work(void **state)
+{
+    const struct {
+        const char *label;
+        BIGNUM *modulus;
+        enum tls_state state;
+    } rows[] = {
+        {"2048 bits", number_of_bits(2048), TLS_OK},
+        {"4096 bits", number_of_bits(4096), TLS_OK},
+        {"4608 bits", number_of_bits(4608), TLS_FAILED},
+        {"a known one of 8192 bits", BN_get_rfc3526_prime_8192(NULL), TLS_OK},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        SSL_CTX *server = test_certs_server(certs, CERT_WEAK_RSA, "mx.example.test");
+        struct tls_facts facts;
+
+        SSL_CTX_set_max_proto_version(server, TLS1_2_VERSION);
+        SSL_CTX_set_cipher_list(server, "DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0");
+        SSL_CTX_set0_tmp_dh_pkey(server, group(rows[i].modulus));
+        facts = visit_server(server, "mx.example.test", false);
+        if (facts.state != rows[i].state)
+            fail_msg("%s", rows[i].label);
+        SSL_CTX_free(server);
+    }
+}
+
 static int set_up(void **state)
 {
     const char *error;
@@ -431,6 +495,7 @@ int main(void)
         TEST(test_certificates),
         TEST(test_details),
         TEST(test_versions),
+        TEST(test_groups_that_are_too_much_work),
         TEST(test_resumption),
         TEST(test_server_that_forgot),
         TEST(test_sessions_are_bounded),
