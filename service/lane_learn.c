@@ -125,12 +125,14 @@ static void learn_trouble(struct lane_session *session, const struct smtp_sessio
         lane_widen(host->lane); /* it served, however it ended */
 }
 
+/* Sessions that began before it was known count once together. */
 static void learn_tls(struct lane_session *session, const struct smtp_session_end *end)
 {
     struct lane_host *host = session->host;
 
-    if (host->tls_breaks < UINT8_MAX)
+    if (session->began_ms >= host->tls_broke_ms && host->tls_breaks < UINT8_MAX)
         host->tls_breaks++;
+    host->tls_broke_ms = session_now_ms(session);
     host->clear_until_ms =
         session_now_ms(session) + (host->tls_breaks > 1 ? CLEAR_MS : CLEAR_ONCE_MS);
     if (host->broken_tls == NULL)

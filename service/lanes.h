@@ -57,6 +57,7 @@ struct lane_host {
     uint64_t clear_until_ms;      /* STARTTLS is broken here: speak in clear until then */
     struct tls_facts *broken_tls; /* what was seen when it broke; owned; NULL: never */
     uint8_t tls_breaks;           /* since it last stood */
+    uint64_t tls_broke_ms;        /* the last time */
     char key[];                   /* address and name */
 };
 

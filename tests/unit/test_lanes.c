@@ -555,6 +555,38 @@ static void a_refusal_is_forgotten_when_the_host_is_heard(void **state)
     close_lanes();
 }
 
+/* What tears two connections in their handshakes says no more than what tears one. */
+static void handshakes_that_break_together_break_once(void **state)
+{
+    static const struct {
+        uint64_t began_ms;
+        uint8_t breaks;
+        unsigned clear_minutes;
+    } sessions[] = {{START_MS - 200, 1, 10}, {START_MS - 100, 1, 10}, {START_MS + 1, 2, 24 * 60}};
+    uint64_t now_ms = START_MS;
+    struct smtp_server *server = smtp_server_new();
+    const struct smtp_session_end end = {
+        .end = SMTP_END_TLS, .stage = SMTP_STAGE_TLS, .server = server};
+    struct lane lane;
+
+    (void)state;
+    clock_use_virtual(&now_ms);
+    open_lanes(25, NULL);
+    struct lane_host *host = lone_host(&lane);
+    for (size_t i = 0; i < ARRAY_LENGTH(sessions); i++) {
+        struct lane_session session = {.host = host, .began_ms = sessions[i].began_ms};
+
+        lane_learn(&session, &end);
+        assert_int_equal(host->tls_breaks, sessions[i].breaks);
+        assert_int_equal(host->clear_until_ms, now_ms + sessions[i].clear_minutes * MINUTE_MS);
+    }
+    free(host->broken_tls);
+    free(host);
+    smtp_server_drop(&server);
+    close_lanes();
+    clock_use_virtual(NULL);
+}
+
 /* --- sessions that share --------------------------------------------------------------------- */
 
 static const struct line_step silent_at_rcpt[] = {{STEP_SEND, "220 mx ESMTP\r\n", 0},
@@ -689,6 +721,7 @@ int main(void)
         cmocka_unit_test(who_answers_others_meanwhile_is_well),
         cmocka_unit_test(who_pauses_in_another_session_is_well),
         cmocka_unit_test(a_refusal_is_forgotten_when_the_host_is_heard),
+        cmocka_unit_test(handshakes_that_break_together_break_once),
         cmocka_unit_test(a_silent_session_takes_no_share),
         cmocka_unit_test(nobody_comes_for_whoever_has_a_session),
         cmocka_unit_test(a_lane_that_refuses_again_rests_longer),
