@@ -79,7 +79,7 @@ struct config {
     struct config_limit lane_refused_per_hour;       /* per mail host; those that lie after 25 */
     uint32_t
         lane_rest_ms; /* a host that blocked us, sent 421 or timed out: 900000, doubling to 4 h */
-    uint32_t interactive_reserve; /* percent of a lane: 20 */
+    uint32_t interactive_reserve; /* percent of a lane's connections: 20 */
 
     /* asking again */
     char *retry_greylist_s, *retry_temporary_s;

@@ -46,7 +46,7 @@ const struct setting settings[] = {
     LIMIT(lane_unknown_per_hour, "10", 1, 100000000, "unknown recipients per domain and hour, after which the domain is left alone"),
     LIMIT(lane_refused_per_hour, "100000000 cisco=20", 1, 100000000, "refused recipients per mail host and hour, after which the host is left alone: some accept just anyone after 25"),
     NUMBER(lane_rest_ms, "900000", 0, 86400000, "how long a host rests that blocked us, sent 421 or timed out; doubles up to 4 hours"),
-    NUMBER(interactive_reserve, "20", 0, 100, "percent of a lane kept for single calls"),
+    NUMBER(interactive_reserve, "20", 0, 100, "percent of a lane's connections kept for single calls, to the nearest; one is always left to bulk"),
 
     TEXT(retry_greylist_s, "360 1860 7200 21600", "seconds before each further try of a greylisted address, unless the server names a time; empty: none"),
     TEXT(retry_temporary_s, "900 3600 14400", "seconds before each further try after temporary trouble; empty: none"),

@@ -390,15 +390,22 @@ static bool pays(const struct lane_host *host)
     return host->interactive.head != NULL || host->queued > sharing * SHARE_MIN;
 }
 
-/* Part of a lane is kept for callers who wait: bulk alone may not fill it. */
+/* Part of a lane is kept for callers who wait: bulk alone may not fill it, but always has one
+ * connection. */
+static uint32_t bulk_room(const struct lane *lane)
+{
+    uint32_t most = lane->connections_max - 1,
+             percent = lane->lanes->shard->config->interactive_reserve,
+             reserve = (lane->connections_max * percent + 50) / 100; /* to the nearest */
+
+    return lane->connections_max - (reserve < most ? reserve : most);
+}
+
 static bool has_room(const struct lane *lane, enum host_wait wait)
 {
-    uint32_t reserve =
-        lane->connections_max * lane->lanes->shard->config->interactive_reserve / 100;
-
     return !lane->lanes->closing && !lane_rests(lane) &&
            lane->sessions < (uint32_t)(lane->window + 0.5) &&
-           (wait == WAIT_INTERACTIVE || lane->sessions < lane->connections_max - reserve);
+           (wait == WAIT_INTERACTIVE || lane->sessions < bulk_room(lane));
 }
 
 /* NULL: for whoever waits. */

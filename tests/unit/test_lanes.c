@@ -605,6 +605,7 @@ static void a_silent_session_takes_no_share(void **state)
     (void)state;
     open_lanes(line_server_port(server), NULL);
     config.lane_connections.fallback = 2;
+    config.interactive_reserve = 0;
     for (unsigned i = 0; i < 3; i++)
         send_job("corp.test", true, "mx.corp.test", NULL);
     do
@@ -616,10 +617,11 @@ static void a_silent_session_takes_no_share(void **state)
     line_server_stop(&server);
 }
 
+static const struct line_step silent[] = {{STEP_HOLD, NULL, 0}};
+
 /* A transcript has a session of its own, which pauses: another one could do nothing but leave. */
 static void nobody_comes_for_whoever_has_a_session(void **state)
 {
-    static const struct line_step silent[] = {{STEP_HOLD, NULL, 0}};
     struct line_server *server = line_server_start(silent, NULL, 1);
     struct lane_session *own;
 
@@ -639,6 +641,44 @@ static void nobody_comes_for_whoever_has_a_session(void **state)
     assert_int_equal(only_lane()->sessions, 2);
     close_lanes();
     line_server_stop(&server);
+}
+
+/* --- what is kept for callers who wait ------------------------------------------------------- */
+
+/* So many customers of one provider at once. */
+static void send_customers(unsigned first, unsigned count, bool bulk)
+{
+    char host[64];
+
+    for (unsigned i = first; i < first + count; i++) {
+        snprintf(host, sizeof(host), "customer%u.mail.protection.outlook.com", i);
+        send_job("customer.test", bulk, host, NULL);
+    }
+    loop_run_once(engine.shards[0].loop); /* they arrive */
+}
+
+static void bulk_leaves_room_for_callers(void **state)
+{
+    static const struct {
+        uint32_t connections, percent, bulk;
+    } rows[] = {{1, 20, 1},  {2, 20, 2},   {2, 30, 1}, {3, 20, 2}, {5, 20, 4}, {9, 20, 7},
+                {2, 100, 1}, {10, 100, 1}, {1, 0, 1},  {2, 0, 2},  {10, 0, 10}};
+
+    (void)state;
+    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
+        struct line_server *server = line_server_start(silent, NULL, rows[row].connections);
+
+        open_lanes(line_server_port(server), NULL);
+        assert_int_equal(config.lane_connections.count, 1);
+        config.lane_connections.overrides[0].value = rows[row].connections;
+        config.interactive_reserve = rows[row].percent;
+        send_customers(0, rows[row].connections, true);
+        assert_int_equal(only_lane()->sessions, rows[row].bulk);
+        send_customers(rows[row].connections, rows[row].connections, false);
+        assert_int_equal(only_lane()->sessions, rows[row].connections);
+        close_lanes();
+        line_server_stop(&server);
+    }
 }
 
 /* --- rest ------------------------------------------------------------------------------------ */
@@ -724,6 +764,7 @@ int main(void)
         cmocka_unit_test(handshakes_that_break_together_break_once),
         cmocka_unit_test(a_silent_session_takes_no_share),
         cmocka_unit_test(nobody_comes_for_whoever_has_a_session),
+        cmocka_unit_test(bulk_leaves_room_for_callers),
         cmocka_unit_test(a_lane_that_refuses_again_rests_longer),
         cmocka_unit_test(a_lane_that_rests_asks_none_of_those_who_wait),
     };
