@@ -53,7 +53,7 @@ struct check {
     uint32_t stop_retry_ms;
     uint64_t retry_at_ms;
     uint8_t try_count;
-    bool turn_missed;           /* deferred, though its host is well */
+    bool turn_missed;           /* deferred, though its host is alive */
     uint8_t deferrals;          /* how often that was so: nobody was asked */
     struct document_try *tries; /* owned; NULL: none */
     struct loop_timer retry;

@@ -83,7 +83,7 @@ bool check_plan_retry(struct check *check)
     check_parse(check, &address);
     struct verdict verdict = check_verdict(check, &address);
     bool deferred = verdict.reason == REASON_DEFERRED;
-    /* Its turn has not come at a host that is well: no try, and the schedule is not used up. */
+    /* Its turn has not come at a host that is alive: no try, and the schedule is not used up. */
     bool missed = deferred && check->turn_missed;
     unsigned tries = missed ? 1 : tries_alike(check, verdict.reason);
     uint64_t now_ms = loop_now_ms(checks->shard->loop),

@@ -100,6 +100,13 @@ static bool asks_for_fewer(const struct lane_session *session, const struct smtp
     return end->end != SMTP_END_TIMEOUT || end->answered == 0;
 }
 
+/* The host is alive, and nobody but this one was asked about. */
+static bool cut_at_recipient(const struct smtp_session_end *end)
+{
+    return end->end == SMTP_END_REPLY && end->reply.code == 421 && !lane_refused(end) &&
+           end->stage == SMTP_STAGE_RCPT;
+}
+
 static void learn_trouble(struct lane_session *session, const struct smtp_session_end *end)
 {
     struct lane_host *host = session->host;
@@ -114,8 +121,10 @@ static void learn_trouble(struct lane_session *session, const struct smtp_sessio
         host->lost_row++;
     if (session->trouble != TROUBLE_NONE && end->answered == 0)
         host->troubled_ms = session_now_ms(session);
-    if (session->trouble == TROUBLE_HOST && !(lane_refused(end) && lane_has_ways(host)))
+    if (session->trouble == TROUBLE_HOST && !(lane_refused(end) && lane_has_ways(host))) {
         lane_host_rest(host);
+        host->cut_at_recipient = cut_at_recipient(end);
+    }
     if (session->trouble == TROUBLE_HOST || about_us ||
         (again && session->trouble == TROUBLE_SESSION))
         lane_narrow(host->lane, session->began_ms);

@@ -190,6 +190,7 @@ void lane_host_rest(struct lane_host *host)
     if (host->rest_until_ms > now_ms)
         return; /* one trouble, seen by several sessions */
     host->rest_until_ms = now_ms + host->rest_ms;
+    host->cut_at_recipient = false;
     host->rest_ms = doubled(host->rest_ms);
 }
 
@@ -454,6 +455,14 @@ void lane_pump(struct lane *lane)
 
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
+/* Does it answer, though it rests? Then who is not asked has but missed his turn. */
+static bool is_alive(const struct lane_host *host, uint64_t now_ms)
+{
+    bool serving = host->served_ms > 0 && now_ms - host->served_ms < SERVING_MS;
+
+    return serving || (host->cut_at_recipient && host->rest_until_ms > now_ms);
+}
+
 void lanes_take(struct lanes *lanes, struct job *job)
 {
     uint64_t now_ms = loop_now_ms(lanes->shard->loop);
@@ -468,7 +477,7 @@ void lanes_take(struct lanes *lanes, struct job *job)
     uint64_t until_ms = later(later(host->rest_until_ms, lane->rest_until_ms), route.wakes_ms);
     if (until_ms > now_ms) {
         job->stop = STOP_DEFERRED; /* unless the next host can decide */
-        job->turn_missed = host->served_ms > 0 && now_ms - host->served_ms < SERVING_MS;
+        job->turn_missed = is_alive(host, now_ms);
         job->stop_retry_ms = (uint32_t)(until_ms - now_ms);
         lane_walk_on(job);
         return;

@@ -51,6 +51,7 @@ struct lane_host {
     uint64_t answered_ms;         /* when it last answered about a recipient */
     uint64_t served_ms;           /* ... and did not refuse us */
     uint64_t troubled_ms;         /* when a session last came to nothing */
+    bool cut_at_recipient;        /* it rests because it answered the question about one with 421 */
     uint32_t lost_row;            /* sessions in a row that it closed without any answer */
     uint32_t cut_at, cut_row;     /* sessions in a row that 421 ended after so many answers */
     uint32_t longest;             /* the most answers in a session */

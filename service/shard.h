@@ -105,7 +105,7 @@ struct job {
     struct smtp_evidence *evidence;
     enum check_stop stop;
     uint32_t stop_retry_ms;
-    bool turn_missed; /* deferred, but its host serves others, or it is we who hold back */
+    bool turn_missed; /* deferred, but its host is alive, or it is we who hold back */
     uint64_t queued_ms;
     uint64_t refused_lane; /* hash of its key */
 };

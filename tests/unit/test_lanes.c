@@ -617,6 +617,50 @@ static void a_silent_session_takes_no_share(void **state)
     line_server_stop(&server);
 }
 
+/* --- who was not asked ----------------------------------------------------------------------- */
+
+#define UP_TO_RCPT                                                                                 \
+    {STEP_SEND, "220 mx ESMTP\r\n", 0}, {STEP_EXPECT, "EHLO probe.example", 0},                    \
+        {STEP_SEND, "250 mx\r\n", 0}, {STEP_EXPECT, "MAIL FROM:<>", 0},                            \
+    {                                                                                              \
+        STEP_SEND, "250 Ok\r\n", 0                                                                 \
+    }
+
+/* The first is asked, and the host rests; the second is not asked at all. */
+static void a_turn_is_missed_where_the_host_is_alive(void **state)
+{
+    static const struct line_step says_421_at_rcpt[] = {UP_TO_RCPT,
+                                                        {STEP_EXPECT, "RCPT TO:<jane@corp.test>",
+                                                         0},
+                                                        {STEP_SEND, "421 4.3.2 Busy\r\n", 0},
+                                                        {STEP_END, NULL, 0}},
+                                  falls_silent[] = {UP_TO_RCPT, {STEP_HOLD, NULL, 0}};
+    static const struct {
+        const struct line_step *script;
+        uint32_t wait_ms;
+        bool missed;
+    } rows[] = {{says_421_at_rcpt, 45000, true}, {busy, 45000, false}, {falls_silent, 10, false}};
+
+    (void)state;
+    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
+        struct line_server *server = line_server_start(rows[row].script, NULL, 1);
+
+        open_lanes(line_server_port(server), NULL);
+        config.timeout_recipient_ms = rows[row].wait_ms;
+        send_job("corp.test", true, "mx.corp.test", NULL);
+        while (only_lane() == NULL || only_lane()->hosts->rest_until_ms == 0)
+            loop_run_once(engine.shards[0].loop);
+        send_job("corp.test", true, "mx.corp.test", NULL);
+        run_until_returned(2);
+        assert_int_equal(returned[1]->stop, STOP_DEFERRED);
+        assert_int_equal(returned[1]->turn_missed, rows[row].missed);
+        close_lanes();
+        line_server_stop(&server);
+    }
+}
+
+/* --- what is kept for callers who wait ------------------------------------------------------- */
+
 static const struct line_step silent[] = {{STEP_HOLD, NULL, 0}};
 
 /* A transcript has a session of its own, which pauses: another one could do nothing but leave. */
@@ -764,6 +808,7 @@ int main(void)
         cmocka_unit_test(handshakes_that_break_together_break_once),
         cmocka_unit_test(a_silent_session_takes_no_share),
         cmocka_unit_test(nobody_comes_for_whoever_has_a_session),
+        cmocka_unit_test(a_turn_is_missed_where_the_host_is_alive),
         cmocka_unit_test(bulk_leaves_room_for_callers),
         cmocka_unit_test(a_lane_that_refuses_again_rests_longer),
         cmocka_unit_test(a_lane_that_rests_asks_none_of_those_who_wait),
