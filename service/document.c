@@ -149,6 +149,7 @@ static void json_attempts(struct text *out, const struct smtp_evidence *smtp)
             json_null(out, "code");
         json_string(out, "reply_class",
                     attempt->class == REPLY_NONE ? NULL : reply_class_name(attempt->class));
+        json_bool(out, "from_cache", attempt->cached);
         json_close(out, '}');
     }
     json_close(out, ']');

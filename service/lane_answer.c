@@ -193,6 +193,14 @@ static bool come_back_at_once(const struct smtp_answer *answer)
            reply->enhanced[2] == 2 && answer->stage == SMTP_STAGE_RCPT;
 }
 
+/* Without a sender of our own the null sender is all we have. */
+static bool refuses_all_senders(const struct lane_session *session,
+                                const struct smtp_answer *answer)
+{
+    return lane_refused_for_good(answer) &&
+           (session->job->sender_refused || session_config(session)->mail_from[0] == '\0');
+}
+
 static void recipient_answered(struct lane_session *session, const struct smtp_answer *answer)
 {
     struct job *job = session->job;
@@ -201,6 +209,7 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
     if (class == REPLY_SENDER_REJECTED && !job->null_sender &&
         session_config(session)->mail_from[0] != '\0') {
         job->null_sender = true; /* a second opinion, in this session */
+        job->sender_refused = lane_refused_for_good(answer);
         return;
     }
     if (!job->came_back && (come_back_at_once(answer) ||
@@ -226,6 +235,9 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
         lane_narrow(session->host->lane, session->began_ms);
     if (class == REPLY_MAILBOX_NOT_FOUND)
         hourly_count(&session_domain(session, job)->unknown, session_now_ms(session));
+
+    if (refuses_all_senders(session, answer))
+        lane_learn_refusal(session, answer);
 
     if (next_mx_may_know(answer)) {
         session->job = NULL;
@@ -354,6 +366,8 @@ void lane_on_answer(void *context, const struct smtp_answer *answer)
     session->host->lost_row = 0;
     if (answer->reply.code >= 400)
         session->rejects++; /* whoever was asked about: servers count them all */
+    if (answer->stage == SMTP_STAGE_RCPT)
+        lane_forget_refusal(session->host);
     if (answer->reply.code >= 500 && answer->stage == SMTP_STAGE_RCPT)
         lane_count_refused(session);
     if (session->job->phase != JOB_ASK_RECIPIENT && answer->reply.class == REPLY_PROBE_BLOCKED &&

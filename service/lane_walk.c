@@ -52,7 +52,7 @@ static bool next_target(struct job *job)
             return false;
     }
     job->addresses_tried++;
-    job->retried = false;
+    job->retried = job->null_sender = job->sender_refused = false;
     return true;
 }
 

@@ -26,6 +26,7 @@ static void host_free(struct lane_host *host)
     HASH_DEL(host->lane->hosts, host);
     free(host->name);
     free(host->broken_tls);
+    lane_forget_refusal(host);
     free(host);
 }
 
@@ -474,6 +475,8 @@ void lanes_take(struct lanes *lanes, struct job *job)
         lane_walk_on(job);
         return;
     }
+    if (lane_answer_refused(host, job))
+        return;
     uint64_t until_ms = later(later(host->rest_until_ms, lane->rest_until_ms), route.wakes_ms);
     if (until_ms > now_ms) {
         job->stop = STOP_DEFERRED; /* unless the next host can decide */

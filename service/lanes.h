@@ -59,7 +59,8 @@ struct lane_host {
     struct tls_facts *broken_tls; /* what was seen when it broke; owned; NULL: never */
     uint8_t tls_breaks;           /* since it last stood */
     uint64_t tls_broke_ms;        /* the last time */
-    char key[];                   /* address and name */
+    struct sender_refusal *refuses_senders; /* all of ours; owned; NULL: not known to */
+    char key[];                             /* address and name */
 };
 
 struct lane {
@@ -217,6 +218,15 @@ void lane_settle_control(struct lane_session *session, struct job *job,
 void lane_keep_transcript(struct lane_session *session, struct job *job);
 void lane_go_home(struct lane_session *session, struct job *job);
 void lane_finish_current(struct lane_session *session);
+
+/* lane_sender.c */
+/* Does this refuse the sender, for good and whoever is asked about? */
+bool lane_refused_for_good(const struct smtp_answer *answer);
+/* The host has refused each of our senders for good, the last time with this. */
+void lane_learn_refusal(struct lane_session *session, const struct smtp_answer *answer);
+void lane_forget_refusal(struct lane_host *host); /* it takes one of them */
+/* True: that is known of the host, and the job has moved on with it. */
+bool lane_answer_refused(struct lane_host *host, struct job *job);
 
 /* lane_harvest.c */
 void lane_count_refused(struct lane_session *session);

@@ -95,6 +95,7 @@ struct job {
     enum job_phase phase;
     bool came_back;        /* reconnected after 450 4.3.2 */
     bool null_sender;      /* second opinion with <> */
+    bool sender_refused;   /* ours, for good, by the host that now gives that opinion */
     uint8_t host, address; /* where the walk stands in mx->hosts and in that host's run */
     uint8_t hosts_tried, addresses_tried;
     bool retried;         /* one more try at this address was used up */

@@ -106,6 +106,7 @@ struct smtp_attempt {
     enum smtp_stage stage;  /* how far it came; the stage of `class` when a reply decided */
     enum reply_class class; /* of the deciding reply; REPLY_NONE when none came */
     uint16_t code;
+    bool cached; /* it was not asked this time: what it said before holds for everybody */
 };
 
 /* Did the domain accept somebody who cannot exist? */

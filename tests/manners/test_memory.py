@@ -15,6 +15,7 @@ class Memory(LabCase):
                 .domain("later.test", "temporary-failure", "jane.doe")
                 .domain("blocks.test", "blocked-greeting", "jane.doe", "john.doe")
                 .domain("busy.test", "busy-greeting", "jane.doe", "john.doe")
+                .domain("senders.test", "mx-first-refuses-senders", "jane.doe", "john.doe")
                 .domain("closed.test", "connect-refused", "jane.doe")
                 .domain("nowhere.test", "nxdomain", "jane.doe"))
 
@@ -73,6 +74,16 @@ class Memory(LabCase):
         with self.cost() as cost:
             self.assertVerdict(self.client.verify("nobody@decided.test"), "undeliverable", "mailbox_not_found")
         self.assertCost(cost, connections=0, dns=0)
+
+    def test_a_host_that_refuses_both_senders_is_not_told_them_again(self):
+        for mailbox, cached, connections in (("jane.doe", False, 2), ("john.doe", True, 1)):
+            with self.cost() as cost:
+                verdict = self.client.verify(f"{mailbox}@senders.test")
+            self.assertVerdict(verdict, "deliverable", "mailbox_accepted")
+            self.assertCost(cost, connections=connections)
+            self.assertEqual([(attempt["stage"], attempt["reply_class"], attempt["from_cache"])
+                              for attempt in verdict["smtp"]["attempts"]],
+                             [("mail", "sender_rejected", cached), ("rcpt", "accepted", False)])
 
     def test_imap_facts_are_asked_once_a_domain(self):
         with self.cost() as cost:
