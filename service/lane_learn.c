@@ -1,8 +1,9 @@
 /* What the end of a session says about its host and about port 25.
  *
  * A host that answered somebody since its last trouble, or while this session was open, is well,
- * and so is one that owes no answer to the sessions it lets in: then the trouble is this one
- * session's, and the host neither rests nor do those who wait hear of it. */
+ * and so is one that owes no answer to the sessions it lets in, or, the first time, one where
+ * others are asking in this moment: then the trouble is this one session's, and the host neither
+ * rests nor do those who wait hear of it. */
 #include "service/lanes.h"
 
 #include "probes/base/mem.h"
@@ -61,6 +62,12 @@ static bool serves_others(const struct lane_session *session)
     return host->answered_ms > session->began_ms || (lately && (since_trouble || others_pause));
 }
 
+/* The first trouble since it last answered, while others are asking there: they will tell. */
+static bool others_will_tell(const struct lane_host *host)
+{
+    return host->troubled_ms <= host->answered_ms && host->sessions > host->opening + host->slow;
+}
+
 static enum trouble trouble_of(const struct lane_session *session,
                                const struct smtp_session_end *end)
 {
@@ -70,6 +77,7 @@ static enum trouble trouble_of(const struct lane_session *session,
         return well ? TROUBLE_SESSION : TROUBLE_NONE;
     if (!earns_rest(end))
         return TROUBLE_NONE;
+    well = well || (others_will_tell(session->host) && !lane_refused(end));
     return well ? TROUBLE_SESSION : TROUBLE_HOST;
 }
 

@@ -587,6 +587,40 @@ static void handshakes_that_break_together_break_once(void **state)
     clock_use_virtual(NULL);
 }
 
+/* The first trouble is the session's where others are asking; the second in a row is the host's. */
+static void others_who_ask_will_tell(void **state)
+{
+    static const struct {
+        struct ending ending;
+        uint32_t others, opening, slow;
+        enum trouble first, second;
+    } rows[] = {{{SMTP_END_REPLY, 421, 0}, 0, 0, 0, TROUBLE_HOST, TROUBLE_HOST},
+                {{SMTP_END_REPLY, 421, 0}, 2, 1, 0, TROUBLE_SESSION, TROUBLE_HOST},
+                {{SMTP_END_REPLY, 421, 0}, 2, 2, 0, TROUBLE_HOST, TROUBLE_HOST},
+                {{SMTP_END_TIMEOUT, 0, 0}, 2, 0, 1, TROUBLE_SESSION, TROUBLE_HOST},
+                {{SMTP_END_TIMEOUT, 0, 0}, 2, 0, 2, TROUBLE_HOST, TROUBLE_HOST},
+                {{SMTP_END_LOST, 0, 0}, 2, 0, 0, TROUBLE_NONE, TROUBLE_NONE}};
+    uint64_t now_ms = START_MS;
+    struct lane lane;
+
+    (void)state;
+    clock_use_virtual(&now_ms);
+    open_lanes(25, NULL);
+    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
+        struct lane_host *host = lone_host(&lane);
+
+        host->sessions = rows[row].others;
+        host->opening = rows[row].opening;
+        host->slow = rows[row].slow;
+        assert_int_equal(end_session(host, &rows[row].ending, START_MS), rows[row].first);
+        assert_int_equal(host->rest_until_ms > 0, rows[row].first == TROUBLE_HOST);
+        assert_int_equal(end_session(host, &rows[row].ending, START_MS), rows[row].second);
+        free(host);
+    }
+    close_lanes();
+    clock_use_virtual(NULL);
+}
+
 /* --- sessions that share --------------------------------------------------------------------- */
 
 static const struct line_step silent_at_rcpt[] = {{STEP_SEND, "220 mx ESMTP\r\n", 0},
@@ -806,6 +840,7 @@ int main(void)
         cmocka_unit_test(who_pauses_in_another_session_is_well),
         cmocka_unit_test(a_refusal_is_forgotten_when_the_host_is_heard),
         cmocka_unit_test(handshakes_that_break_together_break_once),
+        cmocka_unit_test(others_who_ask_will_tell),
         cmocka_unit_test(a_silent_session_takes_no_share),
         cmocka_unit_test(nobody_comes_for_whoever_has_a_session),
         cmocka_unit_test(a_turn_is_missed_where_the_host_is_alive),
