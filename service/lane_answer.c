@@ -61,13 +61,25 @@ void lane_finish_current(struct lane_session *session)
 
 /* --- answers --------------------------------------------------------------------------- */
 
+/* Hosts of one preference are taken for alike. */
+static bool asked_there(const struct domain_memory *domain, const struct job *job)
+{
+    return domain->decoy_preference == job_host(job)->preference;
+}
+
 static void use_decoy(const struct lane_session *session, struct job *job,
                       const struct domain_memory *domain, bool cached)
 {
     uint64_t age_ms = session_now_ms(session) - domain->decoy_at_ms;
 
+    if (!asked_there(domain, job)) { /* by one that accepted it elsewhere in the same moment */
+        job->evidence->decoy_outcome = DECOY_UNDECIDED;
+        return;
+    }
     job->evidence->decoy_age_ms = age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX;
-    job->evidence->decoy_outcome = domain->decoy;
+    job->evidence->decoy_outcome = domain->decoy == DECOY_ACCEPTED && lane_better_may_tell(job)
+                                       ? DECOY_UNDECIDED
+                                       : domain->decoy;
     job->evidence->decoy_cached = cached;
     smtp_reply_facts_copy(&job->evidence->decoy, &domain->decoy_reply);
 }
@@ -77,7 +89,8 @@ static void use_decoy(const struct lane_session *session, struct job *job,
 static bool decoy_known(const struct lane_session *session, const struct domain_memory *domain,
                         const struct job *job)
 {
-    return domain->decoy != DECOY_NOT_RUN && domain->decoy_until_ms > session_now_ms(session) &&
+    return domain->decoy != DECOY_NOT_RUN && asked_there(domain, job) &&
+           domain->decoy_until_ms > session_now_ms(session) &&
            !(domain->decoy == DECOY_REJECTED && lane_may_lie(session)) &&
            (domain->decoy_at_ms >= job->fresh_after_ms || domain->decoy_at_ms >= job->asked_ms);
 }
@@ -270,12 +283,13 @@ static uint64_t decoy_lifetime_ms(const struct config *config, enum decoy_outcom
 }
 
 static void remember_decoy(struct domain_memory *domain, enum decoy_outcome outcome,
-                           const struct smtp_reply_facts *reply, uint64_t at_ms,
-                           uint64_t lifetime_ms)
+                           const struct smtp_reply_facts *reply, uint16_t preference,
+                           uint64_t at_ms, uint64_t lifetime_ms)
 {
     domain->decoy_running = false;
     domain->decoy = outcome;
     domain->decoy_at_ms = at_ms;
+    domain->decoy_preference = preference;
     domain->decoy_until_ms = at_ms + lifetime_ms;
     if (reply != NULL)
         smtp_reply_facts_copy(&domain->decoy_reply, reply);
@@ -294,7 +308,7 @@ void lane_settle_decoy(struct lane_session *session, struct job *job, enum decoy
 
     outcome = lane_weigh_decoy(session, domain, outcome);
     learn_truth(session->host->lane, domain->decoy, outcome);
-    remember_decoy(domain, outcome, reply, session_now_ms(session),
+    remember_decoy(domain, outcome, reply, job_host(job)->preference, session_now_ms(session),
                    decoy_lifetime_ms(session_config(session), outcome, reply));
     use_decoy(session, job, domain, false);
     lane_go_home(session, job);

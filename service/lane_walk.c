@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "probes/base/mem.h"
 
@@ -54,6 +55,22 @@ static bool next_target(struct job *job)
     job->addresses_tried++;
     job->retried = job->null_sender = job->sender_refused = false;
     return true;
+}
+
+bool lane_better_may_tell(const struct job *job)
+{
+    const struct smtp_evidence *evidence = job->evidence;
+
+    if (job->mx->hosts[0].preference >= job_host(job)->preference)
+        return false;
+    for (size_t i = 0; i < evidence->attempt_count; i++) {
+        const struct smtp_attempt *attempt = &evidence->attempts[i];
+
+        if (strcmp(attempt->host, job_host(job)->name) != 0 &&
+            (attempt->class == REPLY_NONE || attempt->code / 100 == 4))
+            return true;
+    }
+    return job->stop == STOP_DEFERRED; /* it rests */
 }
 
 static void on_job_at_lane(struct loop_mail *mail)

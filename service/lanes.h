@@ -86,6 +86,7 @@ struct domain_memory {
     uint64_t mx_set; /* of these hosts; when the domain moves, only the count of the hour stays */
     enum decoy_outcome decoy;
     uint64_t decoy_at_ms, decoy_until_ms;
+    uint16_t decoy_preference; /* of the MX that was asked: a backup may accept more */
     struct smtp_reply_facts decoy_reply;
     char decoy_local[DECOY_SIZE]; /* in use, or greylisted and to be asked again; "" = make a new
                                      one */
@@ -147,6 +148,8 @@ const char *job_lane_key(const struct job *job, const struct provider *provider,
 /* This address is done with for this job: next address, or home. */
 void lane_walk_on(struct job *job);
 void lane_finish(struct job *job, enum check_stop stop, uint32_t retry_ms);
+/* Was an MX of higher preference passed over for trouble that passes? It may know better. */
+bool lane_better_may_tell(const struct job *job);
 /* Adds what came of one address to the job's evidence. `server` may be NULL. */
 struct smtp_attempt *lane_attempt(struct job *job, const struct lane_session *session,
                                   const struct smtp_server *server);

@@ -120,6 +120,8 @@ struct job *job_for(const char *domain)
     job->home = &engine.shards[0];
     job->domain = mem_copy_text(domain);
     job->evidence = smtp_evidence_new();
+    job->mx = mx_evidence_new();
+    add_host(job->mx, "mx.test");
     return job;
 }
 

@@ -259,6 +259,73 @@ static void what_is_known_of_a_domain_goes_with_its_hosts(void **state)
     close_lanes();
 }
 
+/* A backup that lets a decoy in says nothing of the one before it, where that is in trouble. */
+static void a_decoy_speaks_for_its_own_preference(void **state)
+{
+    static const struct {
+        uint16_t preference;    /* of the second; the first has 10 */
+        enum reply_class first; /* what came of that */
+        enum check_stop stop;
+        enum decoy_outcome at_second, outcome;
+    } rows[] = {{20, REPLY_NONE, STOP_NONE, DECOY_ACCEPTED, DECOY_UNDECIDED},
+                {20, REPLY_NONE, STOP_NONE, DECOY_REJECTED, DECOY_REJECTED},
+                {20, REPLY_RELAY_DENIED, STOP_NONE, DECOY_ACCEPTED, DECOY_ACCEPTED},
+                {20, REPLY_RELAY_DENIED, STOP_DEFERRED, DECOY_ACCEPTED, DECOY_UNDECIDED},
+                {10, REPLY_NONE, STOP_NONE, DECOY_ACCEPTED, DECOY_ACCEPTED}};
+    struct lane lane = {.lanes = NULL};
+    struct lane_host host = {.lane = &lane};
+    struct lane_session session = {.host = &host};
+
+    (void)state;
+    open_lanes(25, NULL);
+    lane.lanes = engine.shards[0].lanes;
+    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
+        struct job *job = job_for("corp.test");
+
+        job->mx->hosts[0].preference = 10;
+        job->mx->hosts[1].name = mem_copy_text("backup.test");
+        job->mx->hosts[1].preference = rows[row].preference;
+        job->mx->host_count = 2;
+        job->host = 1;
+        job->stop = rows[row].stop;
+        attempt(job, SMTP_STAGE_RCPT, rows[row].first, "first");
+        lane_settle_decoy(&session, job, rows[row].at_second, NULL);
+        run_until_returned(1);
+        assert_int_equal(returned[0]->evidence->decoy_outcome, rows[row].outcome);
+        forget_returned();
+    }
+    close_lanes();
+}
+
+static void what_a_backup_said_of_a_decoy_is_asked_again(void **state)
+{
+    static const struct line_step accepts[] = {
+        {STEP_SEND, "220 mx ESMTP\r\n", 0}, {STEP_EXPECT, "EHLO probe.example", 0},
+        {STEP_SEND, "250 mx\r\n", 0},       {STEP_EXPECT, "MAIL FROM:<>", 0},
+        {STEP_SEND, "250 Ok\r\n", 0},       {STEP_EXPECT, "RCPT TO:<jane@corp.test>", 0},
+        {STEP_SEND, "250 Ok\r\n", 0},       {STEP_HOLD, NULL, 0}};
+
+    (void)state;
+    for (uint16_t preference = 10; preference <= 20; preference += 10) {
+        struct line_server *server = line_server_start(accepts, NULL, 1);
+        struct domain_memory *memory;
+        struct job *job;
+
+        open_lanes(line_server_port(server), NULL);
+        job = send_job("corp.test", false, "mx.corp.test", NULL);
+        job->mx->hosts[0].preference = 10;
+        memory = lanes_domain(engine.shards[0].lanes, job);
+        memory->decoy = DECOY_REJECTED;
+        memory->decoy_until_ms = UINT64_MAX;
+        memory->decoy_preference = preference;
+        while (returned_count == 0 && job->phase == JOB_ASK_RECIPIENT)
+            loop_run_once(engine.shards[0].loop);
+        assert_int_equal(returned_count, preference == 10);
+        close_lanes();
+        line_server_stop(&server);
+    }
+}
+
 /* --- learning who accepts just anyone ------------------------------------------------------ */
 
 /* The decoys of so many domains, from corp0.test on, come to `outcome`. */
@@ -830,6 +897,8 @@ int main(void)
         cmocka_unit_test(the_host_that_decides_leaves_its_words),
         cmocka_unit_test(a_refusal_counts_while_others_greet_us),
         cmocka_unit_test(what_is_known_of_a_domain_goes_with_its_hosts),
+        cmocka_unit_test(a_decoy_speaks_for_its_own_preference),
+        cmocka_unit_test(what_a_backup_said_of_a_decoy_is_asked_again),
         cmocka_unit_test(a_provider_that_accepts_every_decoy_is_opaque),
         cmocka_unit_test(an_opaque_provider_gets_no_decoy),
         cmocka_unit_test(a_limit_is_where_no_session_was_longer),
