@@ -47,7 +47,16 @@ struct step {
     enum reply_class class;
 };
 
-/* The first of those that come together is asked, unless `cached`; the others are as `also`. */
+static void open_with(const struct line_server *server, const char *mail_from)
+{
+    open_lanes(line_server_port(server), NULL);
+    config.lane_transaction_gap_ms.fallback = 0;
+    free(config.mail_from);
+    config.mail_from = mem_copy_text(mail_from);
+}
+
+/* The first of those that come together is asked, unless `cached`; with `also` the others are
+ * answered from memory. */
 static void play(const struct line_step *script, unsigned connections, bool null_only,
                  const struct step steps[], bool also)
 {
@@ -55,10 +64,7 @@ static void play(const struct line_step *script, unsigned connections, bool null
     uint64_t now_ms = START_MS;
 
     clock_use_virtual(&now_ms);
-    open_lanes(line_server_port(server), NULL);
-    config.lane_transaction_gap_ms.fallback = 0;
-    free(config.mail_from);
-    config.mail_from = mem_copy_text(null_only ? "" : "probe@probe.example");
+    open_with(server, null_only ? "" : "probe@probe.example");
     for (const struct step *step = steps; step->jobs > 0; step++) {
         now_ms += step->pause_ms;
         loop_run_once(engine.shards[0].loop);
@@ -148,12 +154,35 @@ static void what_passes_is_not_remembered(void **state)
     play(second_passes, 1, false, steps, false);
 }
 
+/* The second opinion was the first one's. */
+static void the_next_mx_hears_our_own_sender_first(void **state)
+{
+    static const struct line_step script[] = {GREETING, BOTH, LEAVES,  NEXT,   GREETING,
+                                              UNKNOWN,  ANEW, UNKNOWN, LEAVES, END};
+    struct line_server *server = line_server_start(script, NULL, 2);
+
+    (void)state;
+    open_with(server, "probe@probe.example");
+    for (unsigned i = 0; i < 2; i++)
+        send_job("corp.test", true, "mx1.corp.test", "mx2.corp.test");
+    run_until_returned(2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(returned[i]->evidence->attempt_count, 2);
+        assert_int_equal(returned[i]->evidence->attempts[0].class, REPLY_SENDER_REJECTED);
+        assert_int_equal(returned[i]->evidence->attempts[1].class, REPLY_MAILBOX_NOT_FOUND);
+        assert_false(returned[i]->evidence->attempts[1].cached);
+    }
+    close_lanes();
+    assert_int_equal(line_server_stop(&server), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_senders_are_asked_once_an_hour),
         cmocka_unit_test(a_host_that_takes_a_sender_is_asked_again),
         cmocka_unit_test(the_null_sender_may_be_all_we_have),
+        cmocka_unit_test(the_next_mx_hears_our_own_sender_first),
         cmocka_unit_test(what_passes_is_not_remembered),
     };
 
