@@ -388,16 +388,6 @@ static void tls_failed(struct conn *conn, enum tls_finding finding)
     drop_output(conn);
 }
 
-/* Anything in the socket before our hello was not asked for: commands injected in front of
- * the TLS layer (CVE-2011-0411 and kin) or, where nothing was said before, a server that
- * does not speak TLS on this port. */
-static bool octets_waiting(const struct conn *conn)
-{
-    char octet;
-
-    return recv(conn->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
 static enum tls_finding finding_of_waiting(const struct conn *conn)
 {
     return conn->spoken ? TLS_FINDING_STARTTLS_INJECTION : TLS_FINDING_HANDSHAKE_FAILED;
@@ -405,7 +395,10 @@ static enum tls_finding finding_of_waiting(const struct conn *conn)
 
 static void shake_hands(struct conn *conn)
 {
-    if (conn->state == STATE_HELLO && octets_waiting(conn)) {
+    /* Anything in the socket before our hello was not asked for: commands injected in front of
+     * the TLS layer (CVE-2011-0411 and kin) or, where nothing was said before, a server that
+     * does not speak TLS on this port. */
+    if (conn->state == STATE_HELLO && conn_socket_has_octets(conn->fd)) {
         tls_failed(conn, finding_of_waiting(conn));
         tell(conn, CONN_TLS_FAILED);
         return;
@@ -529,21 +522,10 @@ static void hear_proxy(struct conn *conn)
     stand(conn);
 }
 
-static int error_of(const struct conn *conn)
-{
-    int error = 0;
-    socklen_t size = sizeof error;
-
-    return getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
-}
-
 static void connected(struct conn *conn)
 {
-    struct sockaddr_storage peer;
-    socklen_t size = sizeof peer;
-
-    if (getpeername(conn->fd, (struct sockaddr *)&peer, &size) != 0) {
-        int error = error_of(conn);
+    if (!conn_socket_stands(conn->fd)) {
+        int error = conn_socket_error(conn->fd);
 
         if (error == 0)
             return; /* woken for nothing: still on its way */
@@ -673,13 +655,7 @@ void conn_set_timeout(struct conn *conn, uint32_t timeout_ms)
 
 bool conn_local_address(const struct conn *conn, struct ip_address *address)
 {
-    struct sockaddr_storage ours;
-    socklen_t length = sizeof ours;
-    uint16_t port;
-
-    return !conn->proxied && conn->fd >= 0 &&
-           getsockname(conn->fd, (struct sockaddr *)&ours, &length) == 0 &&
-           ip_from_socket((struct sockaddr *)&ours, address, &port);
+    return !conn->proxied && conn->fd >= 0 && conn_socket_local(conn->fd, address);
 }
 
 void conn_close(struct conn **conn, bool reset)

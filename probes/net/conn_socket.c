@@ -31,6 +31,39 @@ int conn_socket_open(uint8_t family)
     return fd;
 }
 
+bool conn_socket_stands(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+
+    return getpeername(fd, (struct sockaddr *)&peer, &size) == 0;
+}
+
+int conn_socket_error(int fd)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
+bool conn_socket_has_octets(int fd)
+{
+    char octet;
+
+    return recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+bool conn_socket_local(int fd, struct ip_address *address)
+{
+    struct sockaddr_storage ours;
+    socklen_t length = sizeof ours;
+    uint16_t port;
+
+    return getsockname(fd, (struct sockaddr *)&ours, &length) == 0 &&
+           ip_from_socket((struct sockaddr *)&ours, address, &port);
+}
+
 enum conn_event conn_event_of_error(int error, uint8_t family)
 {
     switch (error) {
