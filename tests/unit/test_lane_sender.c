@@ -10,26 +10,10 @@
 #include "probes/base/clock.h"
 #include "probes/base/mem.h"
 #include "tests/support/lane_home.h"
-#include "tests/support/line_server.h"
+#include "tests/support/line_script.h"
 
 enum { MINUTE_MS = 60 * 1000, START_MS = 1000 * MINUTE_MS, JOBS_MAX = 4 };
 
-#define SAY(words)                                                                                 \
-    {                                                                                              \
-        STEP_SEND, words "\r\n", 0                                                                 \
-    }
-#define HEAR(words)                                                                                \
-    {                                                                                              \
-        STEP_EXPECT, words, 0                                                                      \
-    }
-#define NEXT                                                                                       \
-    {                                                                                              \
-        STEP_NEXT, NULL, 0                                                                         \
-    }
-#define END                                                                                        \
-    {                                                                                              \
-        STEP_END, NULL, 0                                                                          \
-    }
 #define GREETING SAY("220 mx ESMTP"), HEAR("EHLO probe.example"), SAY("250 mx")
 #define OURS     HEAR("MAIL FROM:<probe@probe.example>")
 #define ANEW     HEAR("RSET"), SAY("250 Ok")

@@ -8,19 +8,11 @@
 
 #include "probes/base/clock.h"
 #include "tests/support/lane_home.h"
-#include "tests/support/line_server.h"
+#include "tests/support/line_script.h"
 #include "tests/support/tls_fixture.h"
 
 enum { MINUTE_MS = 60 * 1000, START_MS = 100 * MINUTE_MS };
 
-#define SAY(words)                                                                                 \
-    {                                                                                              \
-        STEP_SEND, words "\r\n", 0                                                                 \
-    }
-#define HEAR(words)                                                                                \
-    {                                                                                              \
-        STEP_EXPECT, words, 0                                                                      \
-    }
 #define GREETING SAY("220 mx ESMTP"), HEAR("EHLO probe.example"), SAY("250-mx\r\n250 STARTTLS")
 #define STARTTLS HEAR("STARTTLS"), SAY("220 Go ahead")
 #define BROKEN   GREETING, STARTTLS, NEXT
@@ -30,15 +22,7 @@ enum { MINUTE_MS = 60 * 1000, START_MS = 100 * MINUTE_MS };
         SAY("221 Bye")
 #define MUST_START HEAR("MAIL FROM:<>"), SAY("530 5.7.0 Must issue a STARTTLS command first")
 #define LEAVES     HEAR("QUIT"), SAY("221 Bye")
-#define NEXT                                                                                       \
-    {                                                                                              \
-        STEP_NEXT, NULL, 0                                                                         \
-    }
-#define END                                                                                        \
-    {                                                                                              \
-        STEP_END, NULL, 0                                                                          \
-    }
-#define IN_TLS {STEP_TLS, NULL, 0}, HEAR("EHLO probe.example"), SAY("250 mx")
+#define IN_TLS     {STEP_TLS, NULL, 0}, HEAR("EHLO probe.example"), SAY("250 mx")
 
 /* One job after the other, each with so much time before it. */
 static void play(const struct line_step *script, unsigned connections, uint64_t pause_ms,
