@@ -24,6 +24,7 @@ void reply_rules_free(struct reply_rules **rules)
         return;
     phrases_free(&gone->phrases);
     free(gone->terms);
+    free(gone->member_of);
     free(gone->suggests);
     free(gone);
 }
@@ -88,16 +89,20 @@ static bool rule_fits(const struct reply_rules *rules, const struct reply_rule *
     return !any_term_found(rules, rule->never, found);
 }
 
-/* The rules that some phrase of the text speaks for, and those that need none. */
-static void candidates(const struct reply_rules *rules, const uint64_t *found,
+/* The rules that some phrase of the text speaks for, and those that need none; on the way, the sets
+ * that have a phrase in it. */
+static void candidates(const struct reply_rules *rules, uint64_t found[FOUND_WORDS],
                        uint64_t set[RULE_SET_WORDS])
 {
+    memset(found + PHRASE_SET_WORDS, 0, RULE_SETS_WORDS * sizeof(found[0]));
     memcpy(set, rules->wordless, RULE_SET_WORDS * sizeof(set[0]));
     for (size_t w = 0; w < (phrases_count(rules->phrases) + 63) / 64; w++) {
         for (uint64_t bits = found[w]; bits != 0; bits &= bits - 1) {
-            const uint64_t *more = rules->suggests[w * 64 + (size_t)__builtin_ctzll(bits)].rules;
+            size_t phrase = w * 64 + (size_t)__builtin_ctzll(bits);
             for (size_t i = 0; i < RULE_SET_WORDS; i++)
-                set[i] |= more[i];
+                set[i] |= rules->suggests[phrase].rules[i];
+            for (size_t i = 0; i < RULE_SETS_WORDS; i++)
+                found[PHRASE_SET_WORDS + i] |= rules->member_of[phrase].sets[i];
         }
     }
 }
@@ -105,7 +110,7 @@ static void candidates(const struct reply_rules *rules, const uint64_t *found,
 struct reply_meaning reply_rules_match(const struct reply_rules *rules,
                                        const struct reply_query *query)
 {
-    uint64_t found[PHRASE_SET_WORDS], set[RULE_SET_WORDS];
+    uint64_t found[FOUND_WORDS], set[RULE_SET_WORDS];
 
     phrases_find(rules->phrases, query->words->bytes, query->words->length, found);
     candidates(rules, found, set);

@@ -15,7 +15,8 @@
  *             whole words, but `word*` is a beginning and `*word` an end; (a|b) and [maybe] inside
  *             a phrase; the markers <us> <sender> <ip>
  *             <domain> <host> <edge>; small words do not
- *             count (reply_words.h). No phrases = any text
+ *             count (reply_words.h). No phrases = any text. A bracket that stands alone beside an
+ *             "&" is kept as one set; any other costs a phrase for each way through it
  *   never     phrases that keep the rule from fitting
  *
  * A line `{name} phrases` names a list for the rules below, where {name} stands for it in brackets.

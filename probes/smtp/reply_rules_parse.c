@@ -5,175 +5,9 @@
 #include <string.h>
 
 #include "probes/base/mem.h"
-#include "probes/smtp/reply_rules_lists.h"
-#include "probes/smtp/reply_rules_set.h"
+#include "probes/smtp/reply_rules_parser.h"
 
-enum { RULE_TEXT_MAX = 16384, FIELD_MAX = 128, PHRASE_TEXT_MAX = 1024, ENHANCED_MAX = 999 };
-
-struct parser {
-    struct reply_rules *rules;
-    struct rule_lists lists;
-    size_t line; /* where the rule begins */
-    const char *error;
-};
-
-static bool fail(struct parser *parser, const char *error)
-{
-    if (parser->error == NULL)
-        parser->error = error;
-    return false;
-}
-
-static void trim(const char **at, const char **end)
-{
-    while (*at < *end && (**at == ' ' || **at == '\t'))
-        (*at)++;
-    while (*end > *at && ((*end)[-1] == ' ' || (*end)[-1] == '\t'))
-        (*end)--;
-}
-
-/* --- phrases ------------------------------------------------------------------ */
-
-static enum reply_marker marker_of(const char *piece, size_t length)
-{
-    static const struct {
-        const char *name;
-        enum reply_marker marker;
-    } markers[] = {{"<us>", MARKER_US},     {"<sender>", MARKER_SENDER},
-                   {"<edge>", MARKER_EDGE}, {"<domain>", MARKER_DOMAIN},
-                   {"<host>", MARKER_HOST}, {"<ip>", MARKER_IP}};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(markers); i++) {
-        if (strlen(markers[i].name) == length && memcmp(piece, markers[i].name, length) == 0)
-            return markers[i].marker;
-    }
-    return MARKER_NONE;
-}
-
-/* One phrase without brackets: its words folded as replies are, a space at each closed end. */
-static int add_phrase(struct parser *parser, const char *at, const char *end)
-{
-    struct reply_words words = {.length = 0};
-
-    trim(&at, &end);
-    if (at == end)
-        return -1;
-    bool open_start = *at == '*', open_end = end[-1] == '*';
-    at += open_start;
-    end -= open_end;
-    if (at < end && memchr(at, '*', (size_t)(end - at)) != NULL)
-        return -1;
-    while (at < end) {
-        const char *piece = at;
-        while (at < end && *at != ' ')
-            at++;
-        enum reply_marker marker = marker_of(piece, (size_t)(at - piece));
-        if (words.length == 0 && !open_start)
-            reply_words_end(&words); /* the space in front */
-        if (marker != MARKER_NONE)
-            reply_words_add_marker(&words, marker);
-        else
-            reply_words_add(&words, piece, (size_t)(at - piece));
-        for (; at < end && *at == ' '; at++)
-            reply_words_end(&words);
-    }
-    if (!open_end)
-        reply_words_end(&words);
-    return words.length < 2 ? -1 : phrases_add(parser->rules->phrases, words.bytes, words.length);
-}
-
-/* An alternative without brackets. */
-static bool add_term(struct parser *parser, const char *text, struct term_range *range)
-{
-    struct reply_rules *rules = parser->rules;
-    struct term term = {.count = 0};
-
-    if (rules->term_count == RULE_TERMS_MAX)
-        return fail(parser, "too many phrases in all");
-    for (const char *phrase = text; phrase != NULL;) {
-        const char *next = strchr(phrase, '&');
-        int number = add_phrase(parser, phrase, next == NULL ? phrase + strlen(phrase) : next);
-        if (number < 0 || term.count == TERM_PHRASES_MAX)
-            return fail(parser, "empty phrase, a star within one, or too many joined by &");
-        term.phrases[term.count++] = (uint16_t)number;
-        phrase = next == NULL ? NULL : next + 1;
-    }
-    rules->terms[rules->term_count++] = term;
-    range->count++;
-    return true;
-}
-
-static int depth_change(char c) { return c == '(' || c == '[' ? 1 : c == ')' || c == ']' ? -1 : 0; }
-
-/* The first `wanted` outside of brackets, or where the bracket that is open already closes. */
-static const char *find_outside(const char *at, const char *end, char wanted)
-{
-    int depth = 0;
-
-    for (; at < end && (depth > 0 || *at != wanted); at++) {
-        depth += depth_change(*at);
-        if (depth < 0)
-            break;
-    }
-    return at;
-}
-
-static bool expand(struct parser *parser, const char *text, size_t done, struct term_range *range);
-
-/* Writes `text` with the bracket from `open` to `close` replaced by a choice, and goes on there. */
-static bool expand_choice(struct parser *parser, const char *text, const char *open,
-                          const char *close, const char *choice, const char *choice_end,
-                          struct term_range *range)
-{
-    char chosen[PHRASE_TEXT_MAX];
-    size_t done = (size_t)(open - text);
-    int length = snprintf(chosen, sizeof(chosen), "%.*s%.*s%s", (int)done, text,
-                          (int)(choice_end - choice), choice, close + 1);
-
-    if (length < 0 || (size_t)length >= sizeof(chosen))
-        return fail(parser, "phrase too long");
-    return expand(parser, chosen, done, range);
-}
-
-/* One term for each way through the brackets; there are none in the first `done` octets. */
-static bool expand(struct parser *parser, const char *text, size_t done, struct term_range *range)
-{
-    const char *open = text + done + strcspn(text + done, "(["), *end = text + strlen(text);
-
-    if (open == end)
-        return add_term(parser, text, range);
-    const char *close = find_outside(open + 1, end, '\0');
-    if (close == end || depth_change(*close) != -1)
-        return fail(parser, "bracket without end");
-    if (*open == '[' && !expand_choice(parser, text, open, close, close, close, range))
-        return false;
-    for (const char *choice = open + 1; choice <= close;) {
-        const char *stop = find_outside(choice, close, '|');
-        if (!expand_choice(parser, text, open, close, choice, stop, range))
-            return false;
-        choice = stop + 1;
-    }
-    return true;
-}
-
-static bool parse_alternatives(struct parser *parser, const char *at, const char *end,
-                               struct term_range *range)
-{
-    *range = (struct term_range){.first = parser->rules->term_count};
-    trim(&at, &end);
-    while (at < end) {
-        char text[PHRASE_TEXT_MAX];
-        const char *stop = find_outside(at, end, '|');
-        if ((size_t)(stop - at) >= sizeof(text))
-            return fail(parser, "phrase too long");
-        memcpy(text, at, (size_t)(stop - at));
-        text[stop - at] = '\0';
-        if (!expand(parser, text, 0, range))
-            return false;
-        at = stop + 1;
-    }
-    return true;
-}
+enum { RULE_TEXT_MAX = 16384, FIELD_MAX = 128, ENHANCED_MAX = 999 };
 
 /* --- fields ------------------------------------------------------------------- */
 
@@ -189,7 +23,7 @@ static bool next_item(char **list, char **item)
     return true;
 }
 
-static bool parse_stages(struct parser *parser, char *list, struct reply_rule *rule)
+static bool parse_stages(struct rule_parser *parser, char *list, struct reply_rule *rule)
 {
     char *item;
 
@@ -206,7 +40,7 @@ static bool parse_stages(struct parser *parser, char *list, struct reply_rule *r
                 bits = 1u << s;
         }
         if (bits == 0)
-            return fail(parser, "unknown stage");
+            return rule_parser_fail(parser, "unknown stage");
         if ((bits & 1u << SMTP_STAGE_RCPT) != 0) /* later words are about the recipient still */
             bits |= 1u << SMTP_STAGE_QUIT;
         rule->stages |= bits;
@@ -225,7 +59,7 @@ static bool parse_number(const char **at, unsigned bound, unsigned *number)
     return *at > first && *number <= bound;
 }
 
-static bool parse_codes(struct parser *parser, char *list, struct reply_rule *rule)
+static bool parse_codes(struct rule_parser *parser, char *list, struct reply_rule *rule)
 {
     char *item;
 
@@ -239,10 +73,10 @@ static bool parse_codes(struct parser *parser, char *list, struct reply_rule *ru
             high = low + 99;
         } else if (!parse_number(&at, 999, &low) ||
                    (*at == '-' && (at++, !parse_number(&at, 999, &high))) || *at != '\0') {
-            return fail(parser, "bad reply code");
+            return rule_parser_fail(parser, "bad reply code");
         }
         if (rule->code_count == RULE_CODES_MAX)
-            return fail(parser, "too many reply codes");
+            return rule_parser_fail(parser, "too many reply codes");
         rule->codes[rule->code_count++] =
             (struct code_range){.low = (uint16_t)low, .high = (uint16_t)(high == 0 ? low : high)};
     }
@@ -279,7 +113,7 @@ static bool parse_enhanced_item(const char *at, struct enhanced_pattern *pattern
     return true;
 }
 
-static bool parse_enhanced(struct parser *parser, char *list, struct reply_rule *rule)
+static bool parse_enhanced(struct rule_parser *parser, char *list, struct reply_rule *rule)
 {
     char *item;
 
@@ -288,12 +122,12 @@ static bool parse_enhanced(struct parser *parser, char *list, struct reply_rule 
     while (next_item(&list, &item)) {
         if (rule->enhanced_count == RULE_ENHANCED_MAX ||
             !parse_enhanced_item(item, &rule->enhanced[rule->enhanced_count++]))
-            return fail(parser, "bad enhanced code");
+            return rule_parser_fail(parser, "bad enhanced code");
     }
     return true;
 }
 
-static bool parse_class(struct parser *parser, const char *field, struct reply_rule *rule)
+static bool parse_class(struct rule_parser *parser, const char *field, struct reply_rule *rule)
 {
     for (unsigned c = 0; c < REPLY_CLASS_COUNT; c++) {
         if (strcmp(field, reply_class_name((enum reply_class)c)) == 0) {
@@ -301,7 +135,7 @@ static bool parse_class(struct parser *parser, const char *field, struct reply_r
             return true;
         }
     }
-    return fail(parser, "unknown class");
+    return rule_parser_fail(parser, "unknown class");
 }
 
 /* --- rules -------------------------------------------------------------------- */
@@ -309,7 +143,7 @@ static bool parse_class(struct parser *parser, const char *field, struct reply_r
 enum field { FIELD_ID, FIELD_STAGES, FIELD_PROVIDER, FIELD_CODES, FIELD_ENHANCED, FIELD_CLASS };
 enum { FIELD_COUNT = FIELD_CLASS + 1 };
 
-static bool split_fields(struct parser *parser, const char *at, const char *end,
+static bool split_fields(struct rule_parser *parser, const char *at, const char *end,
                          char fields[FIELD_COUNT][FIELD_MAX])
 {
     for (size_t i = 0; i < FIELD_COUNT; i++) {
@@ -320,25 +154,25 @@ static bool split_fields(struct parser *parser, const char *at, const char *end,
             at++;
         size_t length = (size_t)(at - first);
         if (length == 0 || length >= FIELD_MAX)
-            return fail(parser, "a rule has six fields");
+            return rule_parser_fail(parser, "a rule has six fields");
         memcpy(fields[i], first, length);
         fields[i][length] = '\0';
     }
-    trim(&at, &end);
-    return at == end || fail(parser, "a rule has six fields, then a colon");
+    rule_parser_trim(&at, &end);
+    return at == end || rule_parser_fail(parser, "a rule has six fields, then a colon");
 }
 
-static bool parse_name(struct parser *parser, char fields[FIELD_COUNT][FIELD_MAX],
+static bool parse_name(struct rule_parser *parser, char fields[FIELD_COUNT][FIELD_MAX],
                        struct reply_rule *rule)
 {
     const char *id = fields[FIELD_ID], *provider = fields[FIELD_PROVIDER];
 
     if ((id[0] != 'C' && id[0] != 'U') || strlen(id) >= sizeof(rule->id) ||
         strlen(provider) >= sizeof(rule->provider))
-        return fail(parser, "bad rule id or provider");
+        return rule_parser_fail(parser, "bad rule id or provider");
     for (size_t i = 0; i < parser->rules->count; i++) {
         if (strcmp(parser->rules->list[i].id, id) == 0)
-            return fail(parser, "rule id used twice");
+            return rule_parser_fail(parser, "rule id used twice");
     }
     memcpy(rule->id, id, strlen(id) + 1);
     if (strcmp(provider, "-") != 0)
@@ -347,14 +181,14 @@ static bool parse_name(struct parser *parser, char fields[FIELD_COUNT][FIELD_MAX
 }
 
 /* `text` is one rule with its continuation lines joined. */
-static bool parse_rule(struct parser *parser, const char *text, size_t length)
+static bool parse_rule(struct rule_parser *parser, const char *text, size_t length)
 {
     struct reply_rules *rules = parser->rules;
     char fields[FIELD_COUNT][FIELD_MAX] = {{0}};
     const char *end = text + length, *colon = memchr(text, ':', length), *second = NULL;
 
     if (rules->count == REPLY_RULES_MAX)
-        return fail(parser, "too many rules");
+        return rule_parser_fail(parser, "too many rules");
     if (colon != NULL)
         second = memchr(colon + 1, ':', (size_t)(end - colon - 1));
     struct reply_rule *rule = &rules->list[rules->count];
@@ -365,17 +199,17 @@ static bool parse_rule(struct parser *parser, const char *text, size_t length)
         !parse_class(parser, fields[FIELD_CLASS], rule))
         return false;
     if (colon != NULL &&
-        !parse_alternatives(parser, colon + 1, second == NULL ? end : second, &rule->words))
+        !rule_parser_alternatives(parser, colon + 1, second == NULL ? end : second, &rule->words))
         return false;
-    if (second != NULL && !parse_alternatives(parser, second + 1, end, &rule->never))
+    if (second != NULL && !rule_parser_alternatives(parser, second + 1, end, &rule->never))
         return false;
     rules->count++;
     return true;
 }
 
 /* Joins a rule's lines into `joined`; returns where the next rule begins. */
-static const char *read_rule(struct parser *parser, const char *at, const char *end, char *joined,
-                             size_t *length, size_t *lines)
+static const char *read_rule(struct rule_parser *parser, const char *at, const char *end,
+                             char *joined, size_t *length, size_t *lines)
 {
     *length = 0;
     *lines = 0;
@@ -383,7 +217,7 @@ static const char *read_rule(struct parser *parser, const char *at, const char *
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t more = (size_t)((stop == NULL ? end : stop) - at);
         if (*length + more > RULE_TEXT_MAX) {
-            fail(parser, "rule too long");
+            rule_parser_fail(parser, "rule too long");
             return end;
         }
         memcpy(joined + *length, at, more);
@@ -395,24 +229,25 @@ static const char *read_rule(struct parser *parser, const char *at, const char *
 }
 
 /* A rule, or a list, as it stands in the file; `filled` is scratch of RULE_TEXT_MAX octets. */
-static bool parse_entry(struct parser *parser, const char *text, size_t length, char *filled)
+static bool parse_entry(struct rule_parser *parser, const char *text, size_t length, char *filled)
 {
     const char *names = text[0] == '{' ? memchr(text, '}', length) : text;
 
     if (names == NULL)
-        return fail(parser, "bad list");
+        return rule_parser_fail(parser, "bad list");
     size_t front = (size_t)(names - text); /* a list's own name stays */
     memcpy(filled, text, front);
     size_t behind = rule_lists_fill_in(&parser->lists, names, length - front, filled + front,
                                        RULE_TEXT_MAX - front);
     if (behind == RULE_TEXT_MAX - front)
-        return fail(parser, "unknown list, or rule too long");
+        return rule_parser_fail(parser, "unknown list, or rule too long");
     if (front == 0)
         return parse_rule(parser, filled, behind);
-    return rule_lists_define(&parser->lists, filled, front + behind) || fail(parser, "bad list");
+    return rule_lists_define(&parser->lists, filled, front + behind) ||
+           rule_parser_fail(parser, "bad list");
 }
 
-static void parse_file(struct parser *parser, const char *text, size_t length)
+static void parse_file(struct rule_parser *parser, const char *text, size_t length)
 {
     char *joined = mem_zeroed(RULE_TEXT_MAX, 1), *filled = mem_zeroed(RULE_TEXT_MAX, 1);
     const char *at = text, *end = text + length;
@@ -430,30 +265,48 @@ static void parse_file(struct parser *parser, const char *text, size_t length)
     free(filled);
 }
 
+/* `part` of a term speaks for the rule: the phrase itself, or each of the set. */
+static void suggest(struct reply_rules *rules, size_t part, size_t rule)
+{
+    size_t set = part - PHRASES_MAX;
+    uint64_t bit = UINT64_C(1) << (rule % 64);
+
+    if (part < PHRASES_MAX) {
+        rules->suggests[part].rules[rule / 64] |= bit;
+        return;
+    }
+    for (size_t p = 0; p < phrases_count(rules->phrases); p++) {
+        if ((rules->member_of[p].sets[set / 64] >> (set % 64) & 1) != 0)
+            rules->suggests[p].rules[rule / 64] |= bit;
+    }
+}
+
 /* From each phrase to the rules that look for it. */
 static void index_rules(struct reply_rules *rules)
 {
     rules->suggests = mem_array(struct rule_set, phrases_count(rules->phrases) + 1);
     for (size_t r = 0; r < rules->count; r++) {
         const struct term_range *words = &rules->list[r].words;
-        uint64_t bit = UINT64_C(1) << (r % 64);
         if (words->count == 0)
-            rules->wordless[r / 64] |= bit;
+            rules->wordless[r / 64] |= UINT64_C(1) << (r % 64);
         for (size_t t = words->first; t < words->first + words->count; t++)
-            rules->suggests[rules->terms[t].phrases[0]].rules[r / 64] |= bit;
+            suggest(rules, rules->terms[t].phrases[0], r);
     }
 }
 
 struct reply_rules *reply_rules_parse(const char *text, size_t length, char *error,
                                       size_t error_size)
 {
-    struct parser parser = {.rules = mem_new(struct reply_rules)};
+    struct rule_parser parser = {.rules = mem_new(struct reply_rules)};
 
     parser.rules->phrases = phrases_new();
     parser.rules->terms = mem_array(struct term, RULE_TERMS_MAX);
+    parser.rules->member_of = mem_array(struct set_bits, PHRASES_MAX);
     parse_file(&parser, text, length);
+    for (size_t i = 0; i < parser.rules->set_count; i++)
+        free(parser.sets[i]);
     if (parser.error == NULL && parser.rules->count == 0)
-        fail(&parser, "no rule at all");
+        rule_parser_fail(&parser, "no rule at all");
     if (parser.error != NULL) {
         snprintf(error, error_size, "line %zu: %s", parser.line, parser.error);
         reply_rules_free(&parser.rules);

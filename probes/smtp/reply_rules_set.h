@@ -8,7 +8,10 @@ enum {
     RULE_CODES_MAX = 6,
     RULE_ENHANCED_MAX = 12,
     RULE_TERMS_MAX = 16384, /* alternatives of all rules together */
-    TERM_PHRASES_MAX = 3
+    TERM_PHRASES_MAX = 3,
+    RULE_SETS_MAX = 256, /* brackets that stand alone beside an & */
+    RULE_SETS_WORDS = RULE_SETS_MAX / 64,
+    FOUND_WORDS = PHRASE_SET_WORDS + RULE_SETS_WORDS /* first the phrases, then the sets */
 };
 
 struct code_range {
@@ -22,10 +25,15 @@ struct enhanced_pattern {
     uint16_t low, high; /* detail */
 };
 
-/* One alternative: all of its phrases must occur. */
+/* One alternative: all of its phrases must occur. From PHRASES_MAX on it is the number of a set, of
+ * which one phrase must. */
 struct term {
     uint16_t phrases[TERM_PHRASES_MAX];
     uint8_t count;
+};
+
+struct set_bits {
+    uint64_t sets[RULE_SETS_WORDS];
 };
 
 struct term_range {
@@ -54,7 +62,9 @@ struct reply_rules {
     struct term *terms;
     size_t term_count;
     struct phrases *phrases;
-    struct rule_set *suggests; /* by phrase */
+    size_t set_count;
+    struct set_bits *member_of; /* by phrase: the sets that hold it */
+    struct rule_set *suggests;  /* by phrase */
     uint64_t wordless[RULE_SET_WORDS];
     struct reply_rules *retired; /* the set before this one */
 };

@@ -491,6 +491,11 @@ static const struct file_case {
     {"enhanced range", "C1 any - 550 5.1.1- accepted\n", "line 1: bad enhanced code"},
     {"class", "C1 any - 550 - deliverable\n", "line 1: unknown class"},
     {"bracket", "C1 any - 550 - accepted : a (b|c\n", "line 1: bracket without end"},
+    {"bracket of a set", "C1 any - 550 - accepted : a1 & (b|(c)\n", "line 1: bracket without end"},
+    {"set of nothing", "C1 any - 550 - accepted : a1 & ()\n",
+     "line 1: empty phrase, a star within one, or too many joined by &"},
+    {"phrase of a set", "C1 any - 550 - accepted : a1 & (|b)\n",
+     "line 1: empty phrase, a star within one, or too many joined by &"},
     {"empty phrase", "C1 any - 550 - accepted : a & | b\n",
      "line 1: empty phrase, a star within one, or too many joined by &"},
     {"star within", "C1 any - 550 - accepted : black* list\n",
@@ -538,7 +543,9 @@ static void patterns_mean_what_the_header_says(void **state)
         "    | ashore\n"
         "C4 rcpt - 561 - accepted : lost ({sea}|crew) | {where} now : {sea} nor\n"
         "{sea} raft\n"
-        "C5 rcpt - 562 - accepted : {sea}\n";
+        "C5 rcpt - 562 - accepted : {sea}\n"
+        "C6 rcpt - 564 - accepted : (red|light blue) & (sail|flag [and mast]) & up\n"
+        "     | sunk & {sea} | ({sea}|yacht) & aground : (red|light blue) & pirate*\n";
     static const struct {
         uint16_t code;
         const char *text, *rule;
@@ -569,6 +576,16 @@ static void patterns_mean_what_the_header_says(void **state)
         {561, "lost ship nor crew", "C0"},
         {562, "raft", "C5"},
         {562, "ship", "C0"},
+        {564, "up with the red flag", "C6"},
+        {564, "up with the light blue flag and mast", "C6"},
+        {564, "up with the light flag", "C0"},
+        {564, "the red flag", "C0"},
+        {564, "up with the red flag, pirates", "C0"},
+        {564, "up with the red mast", "C0"},
+        {564, "the raft has sunk", "C6"},
+        {564, "the ship has sunk", "C0"},
+        {564, "a yacht aground", "C6"},
+        {564, "a raft aground", "C6"},
         {560, "", "C3"},
         {554, "", "C0"},
     };
