@@ -210,6 +210,8 @@ static const struct reply_case rule_cases[] = {
     {RCPT, 550, "5.4.1 no", REPLY_TEMPORARY_FAILURE, "C113"},
     {RCPT, 452, "4.5.3 no", REPLY_TEMPORARY_FAILURE, "C114"},
     {RCPT, 553, "5.6.7 no", REPLY_EAI_NOT_SUPPORTED, "C115"},
+    {LATER, 554, "5.2.3 More octets than we take", REPLY_PROBE_BLOCKED, "C169"},
+    {LATER, 552, "5.3.4 The message is larger than it may be", REPLY_PROBE_BLOCKED, "C168"},
     {RCPT, 550, "5.6.0 no", REPLY_PROBE_BLOCKED, "C116"},
     {RCPT, 523, "5.7.10 no", REPLY_TLS_REQUIRED, "C117"},
     {RCPT, 550, "5.7.25 no", REPLY_PROBE_BLOCKED, "C118"},
@@ -219,6 +221,7 @@ static const struct reply_case rule_cases[] = {
     {RCPT, 554, "5.7.1 <" RECIPIENT ">: Recipient address rejected: Access denied",
      REPLY_REJECTED_UNCLEAR, "C122"},
     {RCPT, 550, "5.7.18 domain owner has changed", REPLY_RELAY_DENIED, "C123"},
+    {RCPT, 550, "Command not implemented at this place", REPLY_PROTOCOL_ERROR, "C170"},
     {RCPT, 501, "Syntax error in parameters", REPLY_PROTOCOL_ERROR, "C124"},
     {RCPT, 550, "5.7.8 no", REPLY_TLS_REQUIRED, "C125"},
     {RCPT, 550, "5.7.606 no", REPLY_PROBE_BLOCKED, "C126"},
@@ -321,7 +324,7 @@ static const struct reply_case clash_cases[] = {
      REPLY_MAILBOX_ABANDONED, "C19"},
     /* 552 of old meant too many recipients */
     {RCPT, 552, "Too many recipients", REPLY_TEMPORARY_FAILURE, "C33"},
-    {RCPT, 552, "5.3.4 Message size exceeds fixed limit", REPLY_REJECTED_UNCLEAR, "C148"},
+    {RCPT, 552, "5.3.4 Message size exceeds fixed limit", REPLY_PROBE_BLOCKED, "C168"},
     /* a 4xx of Postfix about the next host, about the sender */
     {RCPT, 450,
      "4.1.1 <" RECIPIENT ">: Recipient address rejected: undeliverable address: host "
