@@ -151,6 +151,13 @@ static void we_are_named(void **state)
         {550, "5.1.1 Client exceeds what it may send", REPLY_PROBE_BLOCKED},
         {550, "The address was set up not to be relayed by the client", REPLY_PROBE_BLOCKED},
         {550, "Remetente inexistente", REPLY_SENDER_REJECTED},
+        {550, "5.1.1 Your message went to quarantine, quarantined", REPLY_REJECTED_UNCLEAR},
+        {550, "5.2.1 No permission. The user was not told", REPLY_REJECTED_UNCLEAR},
+        {550, "5.1.0 Address rejected: access denied", REPLY_PROBE_BLOCKED},
+        {550, "Mailbox unavailable for such mail", REPLY_REJECTED_UNCLEAR},
+        {550, "5.2.1 Try another address, this one does not take such mail",
+         REPLY_REJECTED_UNCLEAR},
+        {550, "The return address is blocked due to inactivity", REPLY_SENDER_REJECTED},
     };
 
     (void)state;
