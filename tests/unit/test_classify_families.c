@@ -92,6 +92,7 @@ static void the_recipient_is_named(void **state)
         {550, "This user is not local", REPLY_RELAY_DENIED},
         {550, "We are not set up to receive for that domain", REPLY_RELAY_DENIED},
         {550, "Destination domain without a valid MX", REPLY_RELAY_DENIED},
+        {550, "The MX records point to nothing", REPLY_RELAY_DENIED},
         {550, "Messages to that domain are not delivered", REPLY_RELAY_DENIED},
     };
 
@@ -140,6 +141,8 @@ static void we_are_named(void **state)
         {550, "Your mail is not wanted", REPLY_PROBE_BLOCKED},
         {550, "Address verification refused", REPLY_PROBE_BLOCKED},
         {550, "5.1.1 Content is too long", REPLY_PROBE_BLOCKED},
+        {550, "Only subscribers may post; the owner adds a new address for you",
+         REPLY_MAILBOX_RESTRICTED},
         {552, "The message size is over our limit", REPLY_PROBE_BLOCKED},
         {550, "5.1.1 Bounces are not accepted", REPLY_PROBE_BLOCKED},
         {550, "5.1.1 You talk too soon", REPLY_PROBE_BLOCKED},
@@ -190,12 +193,16 @@ static void the_moment_is_named(void **state)
         {550, "Adresse: bitte spaeter", REPLY_TEMPORARY_FAILURE},
         {550, "Mail is taken over TLS", REPLY_TLS_REQUIRED},
         {550, "SSL is needed", REPLY_TLS_REQUIRED},
+        {550, "5.7.1 This one takes mail over encrypted connections only", REPLY_TLS_REQUIRED},
+        {421, "TLS 1.1 is not supported any more", REPLY_TLS_REQUIRED},
+        {452, "You have reached your hourly quota of mails", REPLY_TEMPORARY_FAILURE},
         {550, "The connection must be encrypted", REPLY_TLS_REQUIRED},
         {550, "Only encrypted sessions", REPLY_TLS_REQUIRED},
         {550, "You are not logged in", REPLY_TLS_REQUIRED},
         {550, "Authentication required for relaying", REPLY_TLS_REQUIRED},
         {550, "Unknown command", REPLY_PROTOCOL_ERROR},
         {550, "Parsing failed", REPLY_PROTOCOL_ERROR},
+        {550, "The lowest numbered MX is ourselves", REPLY_TEMPORARY_FAILURE},
         {501, "Special characters in it", REPLY_PROTOCOL_ERROR},
         {501, "HELO first, please", REPLY_PROTOCOL_ERROR},
     };
