@@ -93,6 +93,7 @@ static void the_recipient_is_named(void **state)
         {550, "We are not set up to receive for that domain", REPLY_RELAY_DENIED},
         {550, "Destination domain without a valid MX", REPLY_RELAY_DENIED},
         {550, "The MX records point to nothing", REPLY_RELAY_DENIED},
+        {550, "Unknown recipient: look into your address book", REPLY_MAILBOX_NOT_FOUND},
         {550, "Messages to that domain are not delivered", REPLY_RELAY_DENIED},
     };
 
@@ -150,6 +151,8 @@ static void we_are_named(void **state)
         {550, "5.1.1 Write to us to be unblocked", REPLY_PROBE_BLOCKED},
         {550, "Your account has gone beyond its storage", REPLY_SENDER_REJECTED},
         {550, "Your address was purged", REPLY_SENDER_REJECTED},
+        {550, "5.1.1 Your address was never created", REPLY_SENDER_REJECTED},
+        {552, "Your address has no storage left", REPLY_SENDER_REJECTED},
         {550, "The mail from domain was retired", REPLY_SENDER_REJECTED},
         {550, "5.1.1 Client exceeds what it may send", REPLY_PROBE_BLOCKED},
         {550, "The address was set up not to be relayed by the client", REPLY_PROBE_BLOCKED},
