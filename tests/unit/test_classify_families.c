@@ -166,6 +166,8 @@ static void we_are_named(void **state)
         {552, "Your address has no storage left", REPLY_SENDER_REJECTED},
         {550, "5.1.1 There is no envelope sender by that name", REPLY_SENDER_REJECTED},
         {550, "There is no relay account by that name", REPLY_REJECTED_UNCLEAR},
+        {554, "mx.inbox.example ESMTP closed", REPLY_REJECTED_UNCLEAR},
+        {554, "mx.inbox.example ESMTP not accepting messages", REPLY_PROBE_BLOCKED},
         {550, "The return address that you entered is wrong", REPLY_SENDER_REJECTED},
         {550, "The mail from domain was retired", REPLY_SENDER_REJECTED},
         {550, "5.1.1 Client exceeds what it may send", REPLY_PROBE_BLOCKED},
