@@ -74,11 +74,12 @@ uint64_t shared_tries_ms(uint64_t tries, uint64_t wait_ms)
 }
 
 /* Nothing limits questions to DNS, so all addresses are asked about at once, each time; who gets no
- * answer asks twice, and the second time waits twice as long. */
+ * answer asks twice, and the second time waits twice as long. That is remembered for some seconds:
+ * the tries that follow may cost no wait. */
 uint64_t nameless_ms(const struct world *world, const struct behaviour *row)
 {
     uint64_t tries = tries_of(world, row);
     uint64_t wait_ms = row->dns == DNS_SILENT ? 3 * WAIT_DNS_MS : 0;
 
-    return tries * wait_ms + pauses_ms(tries);
+    return wait_ms + pauses_ms(tries);
 }
