@@ -106,21 +106,23 @@ static void on_lookup(void *context, struct verify_answer *answer)
     engine_answer_free(&answer);
 }
 
-static bool id_fits(const char *id, size_t length, char out[ENGINE_ID_SIZE])
+enum { ID_ESCAPED_SIZE = 3 * ENGINE_ID_SIZE }; /* all of it may be escaped */
+
+static bool decode_id(const struct exchange *exchange, char id[ID_ESCAPED_SIZE])
 {
-    if (length >= ENGINE_ID_SIZE)
-        return false;
-    memcpy(out, id, length);
-    out[length] = '\0';
-    return strspn(out, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
-           length;
+    size_t length;
+
+    return exchange->parameter_length < ID_ESCAPED_SIZE &&
+           percent_decode(exchange->parameter, exchange->parameter_length, id, &length) &&
+           length < ENGINE_ID_SIZE &&
+           strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == length;
 }
 
 void verify_lookup(struct exchange *exchange)
 {
     struct problem problem;
     struct verify_work *work;
-    char id[ENGINE_ID_SIZE];
+    char id[ID_ESCAPED_SIZE];
     struct lookup_request request = {
         .id = id,
         .language = message_language_from(exchange_header(exchange, "Accept-Language")),
@@ -131,7 +133,7 @@ void verify_lookup(struct exchange *exchange)
         exchange_answer_problem(exchange, &problem);
         return;
     }
-    if (!id_fits(exchange->parameter, exchange->parameter_length, id)) {
+    if (!decode_id(exchange, id)) {
         exchange_answer_code(exchange, PROBLEM_NOT_FOUND, "this is no id of a verdict");
         return;
     }

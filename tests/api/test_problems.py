@@ -57,7 +57,11 @@ class BadRequests(ServiceCase):
         for target, status, code, field in (
                 ("/v1/verify/v_unknown", 404, "not_found", None),
                 ("/v1/verify/v_known%00", 404, "not_found", None),
+                ("/v1/verify/v_known%2", 404, "not_found", None),
+                ("/v1/verify/v_known%zz", 404, "not_found", None),
+                ("/v1/verify/v%2fknown", 404, "not_found", None),
                 ("/v1/verify/" + "x" * 100, 404, "not_found", None),
+                ("/v1/verify/" + "%78" * 1000, 404, "not_found", None),
                 ("/v1/verify/v_known?wait=51", 400, "bad_value", "wait"),
                 ("/v1/verify/v_known?wait=", 400, "bad_value", "wait"),
                 ("/v1/verify/v_known?wait=-1", 400, "bad_value", "wait"),

@@ -83,7 +83,8 @@ class Verify(ServiceCase):
         self.assertEqual((response.status, response.json["reason"]), (200, "deferred"))
 
     def test_lookup(self):
-        self.assertEqual(self.service.get("/v1/verify/v_known").json["id"], "v_known")
+        for name in ("v_known", "%76_known", "v%5Fknown", "v%5fknow%6e", "%76%5f%6b%6e%6f%77%6e"):
+            self.assertEqual(self.service.get("/v1/verify/" + name).json["id"], "v_known", name)
         self.assertEqual(self.service.get("/v1/verify/v_known?explain=none&wait=50").json["asked_explain"], 0)
         asked = self.service.get("/v1/verify/v_known", ("Accept-Language", "de"), ("X-Request-Id", "order-66")).json
         self.assertEqual((asked["asked_language"], asked["asked_by"]), (1, "order-66"))
