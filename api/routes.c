@@ -199,6 +199,12 @@ static bool is_json_type(const char *type)
     return *type == '\0';
 }
 
+/* "identity" stands for no coding (RFC 9110 section 8.4.1). */
+static bool is_plain(const char *coding)
+{
+    return coding == NULL || text_equal_nocase(coding, "identity");
+}
+
 static bool check_body(struct exchange *exchange)
 {
     bool takes = exchange->route->body_max > 0;
@@ -210,7 +216,7 @@ static bool check_body(struct exchange *exchange)
         return false;
     }
     if (takes && (!is_json_type(exchange_header(exchange, "Content-Type")) ||
-                  exchange_header(exchange, "Content-Encoding") != NULL)) {
+                  !is_plain(exchange_header(exchange, "Content-Encoding")))) {
         exchange_answer_code(exchange, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
                              "send Content-Type: application/json, UTF-8, not compressed");
         return false;

@@ -195,7 +195,8 @@ class BadRequests(ServiceCase):
                 ("charset", [("Content-Type", "application/json; charset=latin1")]),
                 ("two charsets", [("Content-Type", "application/json; charset=utf-8; charset=latin1")]),
                 ("no separator", [("Content-Type", "application/json charset=utf-8")]),
-                ("compressed", [JSON, ("Content-Encoding", "gzip")])):
+                ("compressed", [JSON, ("Content-Encoding", "gzip")]),
+                ("compressed twice", [JSON, ("Content-Encoding", "identity, gzip")])):
             with self.subTest(label):
                 self.assertProblem(self.service.ask(request("POST", "/v1/verify", headers, body)),
                                    415, "unsupported_media_type")
@@ -205,6 +206,10 @@ class BadRequests(ServiceCase):
             with self.subTest(kind):
                 self.assertEqual(self.service.ask(
                     request("POST", "/v1/verify", [("Content-Type", kind)], body)).status, 200)
+        for coding in ("identity", "Identity"):
+            with self.subTest(coding):
+                self.assertEqual(self.service.ask(
+                    request("POST", "/v1/verify", [JSON, ("Content-Encoding", coding)], body)).status, 200)
 
     def test_overloaded_batch(self):
         try:
