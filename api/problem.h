@@ -20,8 +20,10 @@
     X(PROBLEM_IDEMPOTENCY_CONFLICT, "idempotency_conflict", 409, "Another request has this key")   \
     X(PROBLEM_IDEMPOTENCY_IN_PROGRESS, "idempotency_in_progress", 409, "Still being answered")     \
     X(PROBLEM_BODY_TOO_LARGE, "body_too_large", 413, "The body is too large")                      \
+    X(PROBLEM_URI_TOO_LONG, "uri_too_long", 414, "The URI is too long")                            \
     X(PROBLEM_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415, "Unsupported media type")     \
     X(PROBLEM_RATE_LIMITED, "rate_limited", 429, "Too many requests")                              \
+    X(PROBLEM_HEADERS_TOO_LARGE, "headers_too_large", 431, "The header fields are too large")      \
     X(PROBLEM_OVERLOADED, "overloaded", 503, "No room for now")                                    \
     X(PROBLEM_STORE_UNAVAILABLE, "store_unavailable", 503, "The store does not answer")
 

@@ -6,7 +6,13 @@
 #include "probes/base/mem.h"
 #include "probes/base/text.h"
 
-enum { BODY_VERIFY = 64 * 1024, BODY_BATCH = 2 * 1024 * 1024, ALLOW_SIZE = 64 };
+enum {
+    TARGET_MAX = 8000, /* RFC 9110 section 4.1 asks for no less */
+    HEADERS_MAX = 16 * 1024,
+    BODY_VERIFY = 64 * 1024,
+    BODY_BATCH = 2 * 1024 * 1024,
+    ALLOW_SIZE = 64
+};
 
 static const struct route routes[] = {
     {"POST", "/v1/verify", ROUTE_KEY, BODY_VERIFY, verify_post},
@@ -224,8 +230,28 @@ static bool check_body(struct exchange *exchange)
     return true;
 }
 
+/* The head is whole and well-formed here: METHOD SP TARGET SP HTTP/1.x CR LF, header lines, CR LF.
+ * What does not even fit into CONNECTION_MEMORY the library refuses before we see it. */
+static bool check_head(struct exchange *exchange, const char *method)
+{
+    size_t target = strlen(exchange->target), around = strlen("  HTTP/1.1\r\n\r\n");
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+    if (target > TARGET_MAX) {
+        exchange_answer_code(exchange, PROBLEM_URI_TOO_LONG, "it may have 8,000 octets");
+        return false;
+    }
+    if (info != NULL && info->header_size > strlen(method) + target + around + HEADERS_MAX) {
+        exchange_answer_code(exchange, PROBLEM_HEADERS_TOO_LARGE,
+                             "all header lines together may have 16 KiB");
+        return false;
+    }
+    return true;
+}
+
 bool route_admit(struct exchange *exchange, const char *method)
 {
-    return check_origin(exchange) && find_route(exchange, method) && check_open(exchange) &&
-           check_key(exchange) && check_body(exchange);
+    return check_head(exchange, method) && check_origin(exchange) && find_route(exchange, method) &&
+           check_open(exchange) && check_key(exchange) && check_body(exchange);
 }

@@ -8,7 +8,7 @@
 #include "service/auth.h"
 
 enum {
-    CONNECTION_MEMORY = 16384,     /* of the library, per connection: also bounds head and target */
+    CONNECTION_MEMORY = 32768,     /* of the library, per connection: the head and more fit in */
     CONNECTIONS_SPARE = 32,        /* above connections_max: there to be told 503 */
     SURPLUS_MS = 2000,             /* for those to ask: silent ones must not use up the spare */
     KEEP_ALIVE_MS = 60000,         /* between two requests */
