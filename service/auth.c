@@ -24,7 +24,7 @@ struct auth {
 
 static bool say(char *error, size_t error_size, const char *what, const char *path)
 {
-    snprintf(error, error_size, "cannot %s %.300s: %s", what, path, strerror(errno));
+    snprintf(error, error_size, "data_dir: cannot %s %.300s: %s", what, path, strerror(errno));
     return false;
 }
 

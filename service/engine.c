@@ -221,7 +221,7 @@ static bool shard_open(struct shard *shard, char *error, size_t error_size)
                                               .cache_entries = config->cache_entries},
                          &why);
     if (shard->dns == NULL) {
-        snprintf(error, error_size, "resolver: %s", why);
+        snprintf(error, error_size, "resolver: \"%.120s\": %s", config->resolver, why);
         return false;
     }
     shard->tls = tls_client_new(
@@ -229,7 +229,7 @@ static bool shard_open(struct shard *shard, char *error, size_t error_size)
                                     .sessions_max = TLS_SESSIONS},
         &why);
     if (shard->tls == NULL) {
-        snprintf(error, error_size, "ca_file: %s", why);
+        snprintf(error, error_size, "ca_file: \"%.200s\": %s", config->ca_file, why);
         return false;
     }
     shard->mx = mx_resolver_new(&(struct mx_params){

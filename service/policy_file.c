@@ -24,7 +24,7 @@ static bool refuse(const struct reading *reading, const char *key, const char *w
         snprintf(place, sizeof(place), " policy \"%.64s\"", reading->policy);
     if (reading->rule > 0)
         snprintf(place + strlen(place), sizeof(place) - strlen(place), " rule %zu", reading->rule);
-    snprintf(reading->error, reading->error_size, "policies_file %.200s:%s%s%.64s %s",
+    snprintf(reading->error, reading->error_size, "policies_file: %.200s:%s%s%.64s %s",
              reading->file, place, *key == '\0' ? "" : " ", key, why);
     return false;
 }
@@ -204,8 +204,11 @@ bool policy_file_read(struct policies *policies, const char *file, char *error, 
     bool fine = true;
 
     if (root == NULL) {
-        snprintf(error, error_size, "policies_file %.200s: line %d: %s", file, problem.line,
-                 problem.text);
+        if (problem.line < 0) /* it could not be opened, and the text has its name */
+            snprintf(error, error_size, "policies_file: %s", problem.text);
+        else
+            snprintf(error, error_size, "policies_file: %.200s: line %d: %s", file, problem.line,
+                     problem.text);
         return false;
     }
     items = json_object_get(root, "policies");

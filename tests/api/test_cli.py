@@ -236,12 +236,13 @@ class Program(unittest.TestCase):
         self.assertEqual(run(VRFYD, "syntax", "jane@x.org")[0], 2)
 
     def test_cannot_run(self):
-        code, _, err = run(VRFYD, "check", "--resolver=nowhere", "a@x.org")
-        self.assertEqual(code, 3)
-        self.assertIn("resolver", err)
-        code, _, err = run(VRFYD, "check", "--ca-file=/nowhere", "a@x.org")
-        self.assertEqual(code, 3)
-        self.assertIn("ca_file", err)
+        """The message names the setting and what stands in it."""
+        for name in ("resolver", "ca_file", "lists_dir", "reply_rules", "allow_list", "suppress_list", "policies_file"):
+            with self.subTest(name):
+                code, _, err = run(VRFYD, "check", f"--{name.replace('_', '-')}=/nowhere", "a@x.org")
+                self.assertEqual(code, 3)
+                self.assertRegex(err, f"^vrfyd: {name}: .*/nowhere")
+                self.assertNotIn("line -1", err)
 
     @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full here")
     def test_full_disk(self):
