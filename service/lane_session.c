@@ -144,6 +144,15 @@ static bool worn_out(const struct lane_session *session)
            lane_route_rests(session);
 }
 
+/* How long it waited, without the session's opening: connect, greeting, EHLO and TLS tell that. */
+static uint32_t queued_ms(const struct lane_session *session, const struct job *job)
+{
+    uint64_t since_ms = job->queued_ms > session->began_ms ? job->queued_ms : session->began_ms;
+    uint64_t opening_ms = session->opened_ms > since_ms ? session->opened_ms - since_ms : 0;
+
+    return (uint32_t)(session_now_ms(session) - job->queued_ms - opening_ms);
+}
+
 /* Takes jobs until one is worth asking about. */
 static bool pick_job(struct lane_session *session)
 {
@@ -160,7 +169,7 @@ static bool pick_job(struct lane_session *session)
         } else {
             atomic_store(&job->progress, PROGRESS_SMTP);
             if (job->evidence->queue_ms == 0)
-                job->evidence->queue_ms = (uint32_t)(session_now_ms(session) - job->queued_ms);
+                job->evidence->queue_ms = queued_ms(session, job);
             return true;
         }
     }
@@ -174,6 +183,7 @@ static void session_opened(struct lane_session *session)
     if (!session->opening)
         return;
     session->opening = false;
+    session->opened_ms = session_now_ms(session);
     session->host->opening--;
     session->host->refused_ms = 0;
     session->host->rest_ms = session_config(session)->lane_rest_ms;

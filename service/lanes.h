@@ -124,7 +124,7 @@ struct lane_session {
     bool slow;    /* counted in host->slow */
     enum trouble trouble;
     uint32_t recipients, rejects;
-    uint64_t began_ms, asked_ms;
+    uint64_t began_ms, opened_ms, asked_ms;
     struct loop_timer gap, patience;
     char *question; /* decoy or postmaster address in use; owned */
 };

@@ -21,6 +21,7 @@ class Answers(LabCase):
                 .domain("later.test", "temporary-failure", "jane.doe")
                 .domain("nowhere.test", "nxdomain", "jane.doe")
                 .domain("bare.test", "bare-550", "jane.doe")
+                .domain("slow.test", "slow-greeting", "jane.doe", "john.doe")
                 .domain("listed.test", "accept-known", "jane.doe", "john.doe")
                 .domain("away.listed-all.test", "accept-known", "jane.doe")
                 .domain("friend.test", "accept-known", "john.doe"))
@@ -34,6 +35,17 @@ class Answers(LabCase):
             return path
         return ("--suppress-list", write("suppress.txt", "# never ask these\nJane.Doe@listed.test\n*.listed-all.test\n"),
                 "--allow-list", write("allow.txt", "friend.test\n"))
+
+    # --- timings ---------------------------------------------------------------------------
+
+    def test_no_time_is_told_twice(self):
+        """The greeting takes over a second: it is no waiting in the queue as well."""
+        batch = self.client.batch(["jane.doe@slow.test", "john.doe@slow.test"])
+        for verdict in batch:
+            self.assertVerdict(verdict, "deliverable", "mailbox_accepted")
+            parts = dict(verdict["timings_ms"])
+            total = parts.pop("total")
+            self.assertLessEqual(sum(parts.values()), total + len(parts), "one each for rounding")
 
     # --- explain ---------------------------------------------------------------------------
 
