@@ -6,24 +6,35 @@
 #include "api/cli.h"
 #include "probes/address/insight.h"
 #include "service/classify_stream.h"
+#include "service/operator.h"
 #include "service/syntax_stream.h"
 #include "service/verdict.h"
 #include "service/version.h"
 
-/* Settings and no words, or false with *status. */
+/* Settings and no words, with the operator's lists and rules in force; or false with *status. */
 static bool parse_alone(const struct cli_command *command, int argc, char **argv,
                         struct config *config, int *status)
 {
     struct cli_words words;
+    char error[512];
 
     if (!cli_parse(command, argc, argv, config, &words, status))
         return false;
     free(words.items);
-    if (words.count == 0)
+    if (words.count > 0)
+        *status = cli_error(CLI_USAGE, "%s takes no arguments; it reads stdin", command->name);
+    else if (!operator_load(config, error, sizeof(error)))
+        *status = cli_error(CLI_CANNOT_RUN, "%s", error);
+    else
         return true;
-    *status = cli_error(CLI_USAGE, "%s takes no arguments; it reads stdin", command->name);
     config_free(config);
     return false;
+}
+
+static void close_alone(struct config *config)
+{
+    operator_unload();
+    config_free(config);
 }
 
 /* What could not be written is said at the end of the program. */
@@ -49,7 +60,7 @@ int cli_classify(int argc, char **argv)
     if (!parse_alone(&command, argc, argv, &config, &status))
         return status;
     status = classify_stream(stdin, stdout) == 0 ? CLI_OK : cannot_go_on();
-    config_free(&config);
+    close_alone(&config);
     return status;
 }
 
@@ -69,7 +80,7 @@ int cli_syntax(int argc, char **argv)
         return status;
     options.allow_special_names = config.allow_special_names;
     status = syntax_stream(stdin, stdout, &options) == 0 ? CLI_OK : cannot_go_on();
-    config_free(&config);
+    close_alone(&config);
     return status;
 }
 

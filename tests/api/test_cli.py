@@ -7,6 +7,7 @@ import re
 import select
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -234,6 +235,23 @@ class Program(unittest.TestCase):
         code, out, _ = run(VRFYD, "syntax", stdin='{"email":"jane@gmail.com"}\n{"email":"jane"}\n')
         self.assertEqual((code, [json.loads(line)["valid"] for line in out.splitlines()]), (0, [True, False]))
         self.assertEqual(run(VRFYD, "syntax", "jane@x.org")[0], 2)
+
+    def test_streams_use_your_own_rules_and_lists(self):
+        """Where else would one try them before the service reads them?"""
+        with tempfile.TemporaryDirectory() as directory:
+            rules, lists = os.path.join(directory, "rules"), os.path.join(directory, "lists")
+            os.mkdir(lists)
+            for path, text in ((rules, "U1 rcpt - 450 - mailbox_full : mailbox busy & filter.example\n"),
+                               (os.path.join(lists, "disposable.txt"), "throwaway-of-mine.com\n")):
+                with open(path, "w", encoding="ascii") as file:
+                    file.write(text)
+            reply = '{"code":450,"text":"4.2.1 Mailbox busy, says filter.example"}\n'
+            _, out, _ = run(VRFYD, "classify", "--reply-rules", rules, stdin=reply)
+            self.assertEqual(json.loads(out), {"class": "mailbox_full", "rule": "U1"})
+            _, out, _ = run(VRFYD, "syntax", "--lists-dir", lists, stdin='{"email":"jane@throwaway-of-mine.com"}\n')
+            self.assertTrue(json.loads(out)["flags"]["disposable"])
+        for words in (("classify", "--reply-rules=/nowhere"), ("syntax", "--lists-dir=/nowhere")):
+            self.assertEqual(run(VRFYD, *words)[0], 3, words)
 
     def test_cannot_run(self):
         """The message names the setting and what stands in it."""
