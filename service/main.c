@@ -7,6 +7,7 @@
 
 enum { TYPING_ERRORS_MAX = 2, NAME_MAX_OCTETS = 32 };
 
+static int run_command(const char *name, int argc, char **argv);
 static int show_help(int argc, char **argv);
 static int show_settings(int argc, char **argv);
 
@@ -30,8 +31,10 @@ static const struct subcommand {
 
 static int show_help(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    char flag[] = "--help", *words[] = {flag, NULL};
+
+    if (argc > 0 && argv[0][0] != '-')
+        return run_command(argv[0], 1, words);
     puts("vrfyd answers: will mail to this address be delivered, and what is behind it?\n\n"
          "Usage: vrfyd COMMAND [OPTIONS] [SETTINGS]\n");
     for (size_t i = 0; i < ARRAY_LENGTH(subcommands); i++)
@@ -91,6 +94,14 @@ static int unknown_command(const char *name)
     return cli_error(CLI_USAGE, "there is no command \"%.40s\"; vrfyd help lists them", name);
 }
 
+static int run_command(const char *name, int argc, char **argv)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(subcommands); i++)
+        if (strcmp(subcommands[i].name, name) == 0)
+            return subcommands[i].run(argc, argv);
+    return unknown_command(name);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : NULL;
@@ -103,8 +114,5 @@ int main(int argc, char **argv)
         name = "help";
     if (strcmp(name, "--version") == 0)
         name = "version";
-    for (size_t i = 0; i < ARRAY_LENGTH(subcommands); i++)
-        if (strcmp(subcommands[i].name, name) == 0)
-            return cli_close(subcommands[i].run(argc - 2, argv + 2));
-    return unknown_command(name);
+    return cli_close(run_command(name, argc - 2, argv + 2));
 }

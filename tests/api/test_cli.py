@@ -192,10 +192,12 @@ class Program(unittest.TestCase):
         code, out, _ = run(VRFYD, "help")
         self.assertEqual(code, 0)
         self.assertEqual(run(VRFYD)[:2], (2, out))
-        self.assertEqual(run(VRFYD, "--help")[1], out)
+        for words in (("--help",), ("help", "help"), ("help", "--help")):
+            self.assertEqual(run(VRFYD, *words)[:2], (0, out))
+        self.assertEqual(run(VRFYD, "help", "frobnicate")[0], 2)
         for name in COMMANDS:
             self.assertIn(f"  {name}", out)
-            for words in ((name, "--help"), (name, "-h"), (name, "x", "--help")):
+            for words in ((name, "--help"), (name, "-h"), (name, "x", "--help"), ("help", name), ("--help", name)):
                 code, text, err = run(VRFYD, *words)
                 self.assertEqual((code, err), (0, ""))
                 self.assertIn(f"Usage: vrfyd {name}", text)
