@@ -335,14 +335,14 @@ int cli_check(int argc, char **argv)
     const struct cli_option options[] = {
         {"--json", CLI_SWITCH, &run->json, 0, 0, "one JSON object per line instead of a block"},
         {"--policy", CLI_TEXT, &run->policy_name, 0, 0,
-         "whose action is shown: default, signup, strict, or your own"},
+         "whose action is shown: default (if not given), signup, strict, or your own"},
         {"--no-smtp", CLI_SWITCH, &run->smtp, 0, 0, "do not ask mail servers"},
         {"--no-imap", CLI_SWITCH, &run->imap, 0, 0, "do not look for IMAP"},
-        {"--explain", CLI_TEXT, &run->explain_name, 0, 0, "none, evidence or transcript"},
+        {"--explain", CLI_TEXT, &run->explain_name, 0, 0, "none, evidence (default) or transcript"},
         {"--deadline-ms", CLI_NUMBER, &run->deadline_ms, DEADLINE_MIN_MS, DEADLINE_CHECK_MAX_MS,
-         "longest wait for each verdict"},
+         "longest wait for each verdict; default 30000"},
         {"--max-age-s", CLI_NUMBER, &run->max_age_s, 0, MAX_AGE_MAX_S,
-         "oldest evidence that is still good enough"},
+         "oldest evidence that is still good enough; default 86400"},
         {NULL, CLI_SWITCH, NULL, 0, 0, NULL},
     };
     const struct cli_command command = {

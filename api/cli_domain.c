@@ -92,12 +92,14 @@ int cli_domain(int argc, char **argv)
     const struct cli_option options[] = {
         {"--json", CLI_SWITCH, &run.json, 0, 0, "one JSON object per line instead of a block"},
         {"--deadline-ms", CLI_NUMBER, &run.deadline_ms, DEADLINE_LOW_MS, DEADLINE_HIGH_MS,
-         "longest wait for each domain"},
+         "longest wait for each domain; default 30000"},
         {NULL, CLI_SWITCH, NULL, 0, 0, NULL},
     };
-    const struct cli_command command = {"domain", "[OPTIONS] [SETTINGS] DOMAIN...",
-                                        "Shows where a domain's mail goes and how it can be read.",
-                                        options};
+    const struct cli_command command = {
+        "domain", "[OPTIONS] [SETTINGS] DOMAIN...",
+        "Shows where a domain's mail goes and how it can be read.\n"
+        "Exit status: 0 all shown, 2 usage or no domain, 3 could not run.",
+        options};
     int status;
 
     if (!cli_parse(&command, argc, argv, &run.config, &run.words, &status))
