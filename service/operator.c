@@ -1,6 +1,6 @@
 #include "service/operator.h"
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,19 +12,29 @@
 #include "probes/smtp/reply_rules.h"
 
 enum { REPLY_RULES_OCTETS_MAX = 1 << 20, WHY_SIZE = 256 };
-enum { RETIRED_MAX = 256 }; /* reloads in a process's life whose old lists readers may still hold */
 
-static _Atomic(struct operator_list *) allowed, suppressed;
-static struct operator_list *retired[RETIRED_MAX];
-static size_t retired_count;
+/* Held for one look-up, or for the exchange of two pointers: an old list is freed at once. */
+static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
+static struct operator_list *allowed, *suppressed;
 
-/* Readers hold no lock, so an old list is kept until the end. */
-static void replace(_Atomic(struct operator_list *) *slot, struct operator_list *list)
+static bool has(struct operator_list *const *list, const struct address *address)
 {
-    struct operator_list *old = atomic_exchange(slot, list);
+    pthread_rwlock_rdlock(&lock);
+    bool found = operator_list_has(*list, address->local, address->domain_ascii);
+    pthread_rwlock_unlock(&lock);
+    return found;
+}
 
-    if (old != NULL && retired_count < RETIRED_MAX)
-        retired[retired_count++] = old;
+/* Takes both over. */
+static void replace(struct operator_list *allow, struct operator_list *suppress)
+{
+    pthread_rwlock_wrlock(&lock);
+    struct operator_list *old_allowed = allowed, *old_suppressed = suppressed;
+    allowed = allow;
+    suppressed = suppress;
+    pthread_rwlock_unlock(&lock);
+    operator_list_free(&old_allowed);
+    operator_list_free(&old_suppressed);
 }
 
 /* Who reads the mistake must know which setting to look at. */
@@ -94,28 +104,15 @@ bool operator_load(const struct config *config, char *error, size_t error_size)
         operator_list_free(&allow);
         return false;
     }
-    replace(&allowed, allow);
-    replace(&suppressed, suppress);
+    replace(allow, suppress);
     return true;
 }
 
-void operator_unload(void)
-{
-    replace(&allowed, NULL);
-    replace(&suppressed, NULL);
-    while (retired_count > 0)
-        operator_list_free(&retired[--retired_count]);
-}
+void operator_unload(void) { replace(NULL, NULL); }
 
-bool operator_allows(const struct address *address)
-{
-    return operator_list_has(atomic_load(&allowed), address->local, address->domain_ascii);
-}
+bool operator_allows(const struct address *address) { return has(&allowed, address); }
 
-bool operator_suppresses(const struct address *address)
-{
-    return operator_list_has(atomic_load(&suppressed), address->local, address->domain_ascii);
-}
+bool operator_suppresses(const struct address *address) { return has(&suppressed, address); }
 
 struct address_options operator_address_options(const struct config *config)
 {

@@ -11,7 +11,7 @@
 /* Reads lists_dir, reply_rules, allow_list and suppress_list. False with a sentence in `error`;
  * then the lists that were in force stay. */
 bool operator_load(const struct config *config, char *error, size_t error_size);
-void operator_unload(void); /* no reader left */
+void operator_unload(void);
 
 bool operator_allows(const struct address *address);
 bool operator_suppresses(const struct address *address);
