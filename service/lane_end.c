@@ -10,8 +10,7 @@ enum {
     REFUSED_TWICE_MS = 15 * 60 * 1000,
     ROUTES_TRIED_MAX = 3, /* for one job, when our own end of one after the other fails */
     DECOY_TRIES_MAX = 2,  /* a decoy lost with its connection is asked once more */
-    SESSIONS_CUT_MAX = 8, /* 421 between recipients: so many new sessions for one job */
-    LOST_ROW_MAX = 3      /* closed on us so often: nobody else has to find out */
+    SESSIONS_CUT_MAX = 8  /* 421 between recipients: so many new sessions for one job */
 };
 
 /* --- the end of a session ------------------------------------------------------------------ */

@@ -3,7 +3,8 @@
  * A host that answered somebody since its last trouble, or while this session was open, is well,
  * and so is one that owes no answer to the sessions it lets in, or, the first time, one where
  * others are asking in this moment: then the trouble is this one session's, and the host neither
- * rests nor do those who wait hear of it. */
+ * rests nor do those who wait hear of it. A connection may be lost anywhere; a host that closes
+ * several in a row rests. */
 #include "service/lanes.h"
 
 #include "probes/base/mem.h"
@@ -12,8 +13,9 @@ enum {
     CLEAR_ONCE_MS = 10 * 60 * 1000, /* a connection may be lost in a handshake, too */
     CLEAR_MS = 24 * 3600 * 1000,    /* STARTTLS broke twice in a row */
     HEALTHY_MS = 60 * 1000,
-    CUT_ROW_MIN = 3, /* 421 after the same number so often: that is how many they like */
-    CUT_ROW_SURE = 8 /* ... where a session was longer before */
+    LOST_ROW_MS = 3600 * 1000, /* so long after the last one, or its rest, a row begins anew */
+    CUT_ROW_MIN = 3,           /* 421 after the same number so often: that is how many they like */
+    CUT_ROW_SURE = 8           /* ... where a session was longer before */
 };
 
 bool lane_refused(const struct smtp_session_end *end)
@@ -73,8 +75,10 @@ static enum trouble trouble_of(const struct lane_session *session,
 {
     bool well = end->answered > 0 || (serves_others(session) && !lane_refused(end));
 
+    if (end->end == SMTP_END_LOST && !well)
+        return session->host->lost_row < LOST_ROW_MAX ? TROUBLE_NONE : TROUBLE_HOST;
     if (end->end == SMTP_END_LOST)
-        return well ? TROUBLE_SESSION : TROUBLE_NONE;
+        return TROUBLE_SESSION;
     if (!earns_rest(end))
         return TROUBLE_NONE;
     well = well || (others_will_tell(session->host) && !lane_refused(end));
@@ -115,25 +119,40 @@ static bool cut_at_recipient(const struct smtp_session_end *end)
            end->stage == SMTP_STAGE_RCPT;
 }
 
+/* Sessions that began before the last one was lost are lost with it. */
+static void count_lost(const struct lane_session *session)
+{
+    struct lane_host *host = session->host;
+
+    if (session->began_ms < host->lost_ms)
+        return;
+    if (session->began_ms >= host->lost_ms + LOST_ROW_MS &&
+        session->began_ms >= host->rest_until_ms + LOST_ROW_MS)
+        host->lost_row = 0;
+    host->lost_row++;
+    host->lost_ms = session_now_ms(session);
+}
+
 static void learn_trouble(struct lane_session *session, const struct smtp_session_end *end)
 {
     struct lane_host *host = session->host;
     bool about_us =
         lane_refused(end) ||
         (end->end == SMTP_END_REPLY && end->reply.enhanced[0] == 4 && end->reply.enhanced[1] == 7);
+    bool closed = end->end == SMTP_END_LOST; /* which says nothing of the number of sessions */
     /* nobody has been answered since the last one, nor since this session began */
     bool again = host->troubled_ms > host->answered_ms && session->began_ms >= host->answered_ms;
 
+    if (closed && end->answered == 0)
+        count_lost(session);
     session->trouble = trouble_of(session, end);
-    if (end->end == SMTP_END_LOST && end->answered == 0)
-        host->lost_row++;
     if (session->trouble != TROUBLE_NONE && end->answered == 0)
         host->troubled_ms = session_now_ms(session);
     if (session->trouble == TROUBLE_HOST && !(lane_refused(end) && lane_has_ways(host))) {
         lane_host_rest(host);
         host->cut_at_recipient = cut_at_recipient(end);
     }
-    if (session->trouble == TROUBLE_HOST || about_us ||
+    if ((session->trouble == TROUBLE_HOST && !closed) || about_us ||
         (again && session->trouble == TROUBLE_SESSION))
         lane_narrow(host->lane, session->began_ms);
     else if (asks_for_fewer(session, end))

@@ -18,7 +18,11 @@
 #include "service/routes.h"
 #include "service/shard.h"
 
-enum { DECOY_SIZE = 24, REST_MAX_MS = 4 * 3600 * 1000 };
+enum {
+    DECOY_SIZE = 24,
+    REST_MAX_MS = 4 * 3600 * 1000,
+    LOST_ROW_MAX = 3 /* closed on us so often in a row: nobody else has to find out */
+};
 
 /* How often something happened in the hour that began with the first of it. Zeroed is ready. */
 struct hourly {
@@ -53,6 +57,7 @@ struct lane_host {
     uint64_t troubled_ms;         /* when a session last came to nothing */
     bool cut_at_recipient;        /* it rests because it answered the question about one with 421 */
     uint32_t lost_row;            /* sessions in a row that it closed without any answer */
+    uint64_t lost_ms;             /* the last of them */
     uint32_t cut_at, cut_row;     /* sessions in a row that 421 ended after so many answers */
     uint32_t longest;             /* the most answers in a session */
     uint64_t clear_until_ms;      /* STARTTLS is broken here: speak in clear until then */

@@ -131,6 +131,32 @@ class Refusals(LabCase):
         self.assertCost(cost, recipients=19)
 
 
+class Closes(LabCase):
+    """A host that lets us in and only closes is left alone after three times, whoever comes."""
+
+    @classmethod
+    def world(cls):
+        return (World().domain("closes.test", "drop-connect").domain("leaves.test", "drop-rcpt")
+                .domain("list.test", "drop-connect"))
+
+    def test_one_by_one(self):
+        for domain in ("closes.test", "leaves.test"):
+            with self.cost() as cost:
+                verdicts = [self.client.verify(f"user{number}@{domain}") for number in range(10)]
+            self.assertEqual({verdict["status"] for verdict in verdicts}, {"unknown"})
+            self.assertEqual({verdict["retryable"] for verdict in verdicts}, {True})
+            self.assertEqual([verdict["reason"] for verdict in verdicts],
+                             ["connection_lost"] * 2 + ["deferred"] * 8)
+            self.assertCost(cost, connections=3)
+
+    def test_a_long_list(self):
+        with self.cost() as cost:
+            verdicts = self.client.batch([f"user{number}@list.test" for number in range(1000)])
+        self.assertEqual({verdict["status"] for verdict in verdicts}, {"unknown"})
+        self.assertEqual({verdict["retryable"] for verdict in verdicts}, {True})
+        self.assertLessEqual(cost["connections"], 3)
+
+
 class Control(LabCase):
     """Postmaster is asked once, whoever was refused without a word at that moment."""
 
