@@ -7,7 +7,7 @@
  *              relay denied, refused before RCPT -> the next address of the MX walk
  *              anything else -> home
  *   decoy      -> remembered for the domain; home, with all who waited for it
- *   control    -> remembered for the domain; home */
+ *   control    -> remembered for the domain; home (lane_control.c) */
 #include "service/lanes.h"
 
 #include <stdlib.h>
@@ -23,7 +23,6 @@ enum {
     DECOY_REJECTED_MS = 7 * 24 * 3600 * 1000,
     DECOY_UNDECIDED_MS = 3 * 3600 * 1000,
     DECOY_THROTTLED_MS = 3600 * 1000,
-    CONTROL_MS = 24 * 3600 * 1000,
 
     OPAQUE_DOMAINS_MIN =
         20,                 /* domains of one provider that let a decoy in, and none that did not */
@@ -143,6 +142,7 @@ static void recipient_accepted(struct lane_session *session)
     struct job *job = session->job;
     struct domain_memory *domain = session_domain(session, job);
 
+    domain->bare_row = 0;
     if (decoy_useless(job)) {
         lane_finish_current(session);
     } else if (decoy_known(session, domain, job)) {
@@ -161,33 +161,9 @@ static void recipient_accepted(struct lane_session *session)
     }
 }
 
-static bool control_known(const struct lane_session *session, const struct domain_memory *domain)
-{
-    return domain->control != CONTROL_NOT_RUN && domain->control_until_ms > session_now_ms(session);
-}
-
 static bool needs_control(const struct smtp_answer *answer)
 {
     return answer->stage == SMTP_STAGE_RCPT && verdict_needs_control(&answer->reply);
-}
-
-static void recipient_unclear(struct lane_session *session)
-{
-    struct job *job = session->job;
-    struct domain_memory *domain = session_domain(session, job);
-
-    if (domain->control_running) {
-        session->job = NULL;
-        job->phase = JOB_ASK_CONTROL;
-        lane_keep_transcript(session, job);
-        DL_APPEND(domain->waiting_control, job); /* holds no connection */
-    } else if (control_known(session, domain)) {
-        job->evidence->control = domain->control;
-        lane_finish_current(session);
-    } else {
-        domain->control_running = true;
-        job->phase = JOB_ASK_CONTROL;
-    }
 }
 
 /* Does this refusal speak of the host or the way to it, so that the next MX may know better? */
@@ -259,7 +235,7 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
     } else if (class == REPLY_ACCEPTED) {
         recipient_accepted(session);
     } else if (needs_control(answer)) {
-        recipient_unclear(session);
+        lane_refused_barely(session);
     } else {
         lane_finish_current(session);
     }
@@ -329,46 +305,6 @@ static void decoy_answered(struct lane_session *session, const struct smtp_answe
                       &answer->reply);
 }
 
-void lane_note_control(struct lane_session *session, struct domain_memory *domain,
-                       enum control_outcome outcome)
-{
-    domain->control = outcome;
-    domain->control_until_ms = session_now_ms(session) + CONTROL_MS;
-}
-
-void lane_settle_control(struct lane_session *session, struct job *job,
-                         enum control_outcome outcome)
-{
-    struct domain_memory *domain = session_domain(session, job);
-    struct job *waiting;
-
-    domain->control_running = false;
-    job->evidence->control = outcome;
-    lane_go_home(session, job);
-    while ((waiting = domain->waiting_control) != NULL) {
-        DL_DELETE(domain->waiting_control, waiting);
-        waiting->evidence->control = outcome;
-        lane_finish(waiting, STOP_NONE, 0);
-    }
-}
-
-static enum control_outcome control_outcome(const struct smtp_reply_facts *reply)
-{
-    if (reply->class == REPLY_ACCEPTED)
-        return CONTROL_CLEAR;
-    return reply->code >= 500 ? CONTROL_REFUSED_ALIKE : CONTROL_UNDECIDED;
-}
-
-static void control_answered(struct lane_session *session, const struct smtp_answer *answer)
-{
-    struct job *job = session->job;
-    enum control_outcome outcome = control_outcome(&answer->reply);
-
-    session->job = NULL;
-    lane_note_control(session, session_domain(session, job), outcome);
-    lane_settle_control(session, job, outcome);
-}
-
 void lane_on_answer(void *context, const struct smtp_answer *answer)
 {
     struct lane_session *session = context;
@@ -395,7 +331,7 @@ void lane_on_answer(void *context, const struct smtp_answer *answer)
         decoy_answered(session, answer);
         break;
     case JOB_ASK_CONTROL:
-        control_answered(session, answer);
+        lane_control_answered(session, &answer->reply);
         break;
     }
 }

@@ -96,7 +96,8 @@ struct domain_memory {
     char decoy_local[DECOY_SIZE]; /* in use, or greylisted and to be asked again; "" = make a new
                                      one */
     enum control_outcome control;
-    uint64_t control_until_ms;
+    uint64_t control_at_ms;
+    uint32_t bare_row; /* recipients refused without a word since then, or since one was accepted */
     bool decoy_running, control_running;
     /* accepted recipients that wait for the decoy, refused ones that wait for the control: without
      * a connection */
@@ -217,15 +218,21 @@ void lane_settle_decoy(struct lane_session *session, struct job *job, enum decoy
                        const struct smtp_reply_facts *reply);
 /* Does this provider let in whoever is asked about, whatever its data says? */
 bool lane_is_opaque(const struct lane *lane);
+void lane_keep_transcript(struct lane_session *session, struct job *job);
+void lane_go_home(struct lane_session *session, struct job *job);
+void lane_finish_current(struct lane_session *session);
+
+/* lane_control.c */
+/* A refusal without a word: is it about the recipient? Home with what the control said, or the
+ * control is asked. */
+void lane_refused_barely(struct lane_session *session);
 /* What is remembered of the control for a day: from when it is asked, since no other may be. */
 void lane_note_control(struct lane_session *session, struct domain_memory *domain,
                        enum control_outcome outcome);
 /* As with the decoy: all whom the control was asked for go home. */
 void lane_settle_control(struct lane_session *session, struct job *job,
                          enum control_outcome outcome);
-void lane_keep_transcript(struct lane_session *session, struct job *job);
-void lane_go_home(struct lane_session *session, struct job *job);
-void lane_finish_current(struct lane_session *session);
+void lane_control_answered(struct lane_session *session, const struct smtp_reply_facts *reply);
 
 /* lane_sender.c */
 /* Does this refuse the sender, for good and whoever is asked about? */
