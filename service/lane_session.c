@@ -213,11 +213,14 @@ static bool must_pause(struct lane_session *session)
     return true;
 }
 
-static enum smtp_next on_next(void *context, struct smtp_task *task)
+/* A session for bulk gives way to a caller, once it has asked about somebody: each gets on. */
+static bool gives_way(const struct lane_session *session)
 {
-    struct lane_session *session = context;
+    return session->recipients > 0 && lane_wants_room(session);
+}
 
-    session_opened(session);
+static enum smtp_next next_of(struct lane_session *session, struct smtp_task *task)
+{
     if (session->job != NULL && (worn_out(session) || session->closing)) {
         lane_keep_transcript(session, session->job);
         lane_queue(session->host, session->job, true); /* the next session goes on with it */
@@ -227,12 +230,25 @@ static enum smtp_next on_next(void *context, struct smtp_task *task)
     if (session->job != NULL) /* its next phase */
         return ask(session, task);
     bool more = session->only != NULL ? session->recipients == 0 : lane_has_work(session->host);
-    if (worn_out(session) || session->closing || !more)
+    if (worn_out(session) || session->closing || !more || gives_way(session))
         return SMTP_NEXT_QUIT;
     if (must_pause(session))
         return SMTP_NEXT_WAIT;
     session->paused = false;
     return pick_job(session) ? ask(session, task) : SMTP_NEXT_QUIT;
+}
+
+static enum smtp_next on_next(void *context, struct smtp_task *task)
+{
+    struct lane_session *session = context;
+
+    session_opened(session);
+    enum smtp_next next = next_of(session, task);
+    if (next == SMTP_NEXT_QUIT) {
+        session->leaving = true;
+        session->host->lane->leaving++;
+    }
+    return next;
 }
 
 static void on_gap_over(void *context)
@@ -251,6 +267,10 @@ void lane_session_unlink(struct lane_session *session)
     lane_session_moved(session);
     if (session->opening)
         host->opening--;
+    if (session->leaving)
+        host->lane->leaving--;
+    if (session->for_bulk)
+        host->lane->for_bulk--;
     host->sessions--;
     host->lane->sessions--;
     DL_DELETE(session_lanes(session)->all_sessions, session);
@@ -319,6 +339,8 @@ void lane_session_open(struct lane_host *host, struct job *only)
                                                          : host->bulk.head;
     if (first != NULL)
         atomic_store(&first->progress, PROGRESS_CONNECT);
+    session->for_bulk = first != NULL && first->bulk;
+    host->lane->for_bulk += session->for_bulk;
     const struct mail_route *route = session_route(session);
     session->smtp = smtp_session_start(&(struct smtp_session_params){
         .sessions = &lanes->smtp_sessions,

@@ -16,7 +16,8 @@ enum {
     REPLIES_REMEMBERED = 40,     /* then both counts are halved */
     REST_AGAIN_MS = 3600 * 1000, /* a rest that begins so soon after the last one is longer */
     SERVING_MS = 60 * 1000, /* a host that served somebody so lately is well, though it rests */
-    SHARE_MIN = 8           /* bulk recipients for each further session */
+    SHARE_MIN = 8,          /* bulk recipients for each further session */
+    CALLERS_ROW_MAX = 8     /* sessions for callers, then one for bulk that waits */
 };
 
 /* --- lanes and hosts ----------------------------------------------------------------- */
@@ -425,6 +426,50 @@ static bool wants_session(const struct lane_host *host)
            (lane_has_work(host) || next_alone(host) != NULL);
 }
 
+bool lane_wants_room(const struct lane_session *session)
+{
+    const struct lane *lane = session->host->lane;
+    const struct lane_host *host;
+    uint32_t waiting = 0;
+
+    if (session->host->interactive.head != NULL || has_room(lane, WAIT_INTERACTIVE))
+        return false;
+    DL_FOREACH(lane->waiting[WAIT_INTERACTIVE], host)
+    {
+        /* where there are sessions, he is the next in one of them */
+        if (host->sessions == 0 && ++waiting > lane->leaving)
+            return true;
+    }
+    return false;
+}
+
+static void open_session(struct lane_host *host, enum host_wait wait)
+{
+    struct lane *lane = host->lane;
+    bool before_bulk = wait == WAIT_INTERACTIVE && lane->waiting[WAIT_BULK] != NULL;
+
+    lane->callers_row = before_bulk ? lane->callers_row + 1 : 0;
+    lane_session_open(host, next_alone(host));
+    wait_with(host, wait);
+}
+
+/* Callers who never cease do not keep bulk waiting for ever. */
+static void open_bulk_in_turn(struct lane *lane)
+{
+    struct lane_host *host;
+
+    if (lane->callers_row < CALLERS_ROW_MAX || lane->for_bulk >= bulk_room(lane) ||
+        !has_room(lane, WAIT_INTERACTIVE))
+        return;
+    DL_FOREACH(lane->waiting[WAIT_BULK], host)
+    {
+        if (wants_session(host)) {
+            open_session(host, WAIT_BULK);
+            return;
+        }
+    }
+}
+
 /* One session to each host that wants one, in turn; true when any was opened. Each stands for a
  * check that was admitted, so descriptors are bounded there. */
 static bool open_round(struct lane *lane, enum host_wait wait)
@@ -438,8 +483,7 @@ static bool open_round(struct lane *lane, enum host_wait wait)
         next = host->next;
         if (!wants_session(host))
             continue;
-        lane_session_open(host, next_alone(host));
-        wait_with(host, wait);
+        open_session(host, wait);
         opened = true;
     }
     return opened;
@@ -448,6 +492,7 @@ static bool open_round(struct lane *lane, enum host_wait wait)
 /* Those first for whom somebody waits. */
 void lane_pump(struct lane *lane)
 {
+    open_bulk_in_turn(lane);
     while (open_round(lane, WAIT_INTERACTIVE))
         ;
     while (open_round(lane, WAIT_BULK))

@@ -75,6 +75,9 @@ struct lane {
     struct lane_host *hosts;
     struct lane_host *waiting[WAIT_COUNT]; /* hosts take turns; [WAIT_NOTHING] stays empty */
     uint32_t sessions, connections_max, queued;
+    uint32_t leaving;           /* sessions that are saying goodbye */
+    uint32_t for_bulk;          /* sessions that were opened for bulk */
+    uint32_t callers_row;       /* sessions opened in a row for callers, while bulk waited */
     double window;              /* connections wanted now: halved by trouble, widened by success */
     uint64_t narrowed_ms;       /* when it was last halved; 0 = never */
     uint32_t refusals, answers; /* of late: a lane that mostly refuses us rests */
@@ -124,10 +127,12 @@ struct lane_session {
     struct text *transcript;
     unsigned route;
     bool in_clear;
-    bool closing; /* say QUIT at the next boundary */
-    bool opening; /* counted in host->opening */
-    bool paused;  /* the pause before the next recipient is over */
-    bool slow;    /* counted in host->slow */
+    bool closing;  /* say QUIT at the next boundary */
+    bool leaving;  /* counted in lane->leaving */
+    bool for_bulk; /* counted in lane->for_bulk */
+    bool opening;  /* counted in host->opening */
+    bool paused;   /* the pause before the next recipient is over */
+    bool slow;     /* counted in host->slow */
     enum trouble trouble;
     uint32_t recipients, rejects;
     uint64_t began_ms, opened_ms, asked_ms;
@@ -175,6 +180,8 @@ void lane_queue(struct lane_host *host, struct job *job, bool front);
 struct job *lane_take_job(struct lane_session *session);
 struct job *lane_take_any(struct lane_host *host); /* also those that want a session of their own */
 bool lane_has_work(const struct lane_host *host);
+/* Does a caller wait at another host of the lane, for whom there is no connection but this one? */
+bool lane_wants_room(const struct lane_session *session);
 void lane_pump(struct lane *lane);
 void lane_host_rest(struct lane_host *host);
 bool lane_rests(const struct lane *lane); /* with all its hosts */

@@ -21,24 +21,6 @@ enum { MINUTE_MS = 60 * 1000, START_MS = 100 * MINUTE_MS };
 
 static const struct line_step busy[] = {{STEP_SEND, "421 4.3.2 Busy\r\n", 0}, {STEP_END, NULL, 0}};
 
-static void who_waits_goes_before_bulk_and_hosts_take_turns(void **state)
-{
-    static const char *const order[] = {"first.test", "caller.test", "second.test", "third.test"};
-    struct line_server *server = line_server_start(busy, NULL, 4);
-
-    (void)state;
-    open_lanes(line_server_port(server), NULL);
-    send_job("first.test", true, "first-test.mail.protection.outlook.com", NULL);
-    send_job("second.test", true, "second-test.mail.protection.outlook.com", NULL);
-    send_job("third.test", true, "third-test.mail.protection.outlook.com", NULL);
-    send_job("caller.test", false, "caller-test.mail.protection.outlook.com", NULL);
-    run_until_returned(4);
-    for (size_t i = 0; i < 4; i++)
-        assert_string_equal(returned[i]->domain, order[i]);
-    close_lanes();
-    line_server_stop(&server);
-}
-
 static void hosts_that_are_done_make_room(void **state)
 {
     struct line_server *server = line_server_start(busy, NULL, 12);
@@ -459,72 +441,6 @@ static void a_turn_is_missed_where_the_host_is_alive(void **state)
     }
 }
 
-/* --- sessions of one's own -------------------------------------------------------------------- */
-
-static const struct line_step silent[] = {{STEP_HOLD, NULL, 0}};
-
-/* A transcript has a session of its own, which pauses: another one could do nothing but leave. */
-static void nobody_comes_for_whoever_has_a_session(void **state)
-{
-    struct line_server *server = line_server_start(silent, NULL, 1);
-    struct lane_session *own;
-
-    (void)state;
-    open_lanes(line_server_port(server), NULL);
-    config.lane_connections.fallback = 2;
-    send_job("corp.test", false, "mx.corp.test", NULL)->transcript = true;
-    while ((own = engine.shards[0].lanes->all_sessions) == NULL)
-        loop_run_once(engine.shards[0].loop);
-    own->opening = false; /* as at its first on_next */
-    own->host->opening--;
-    lane_pump(only_lane());
-    assert_int_equal(only_lane()->sessions, 1);
-    send_job("corp.test", false, "mx.corp.test", NULL); /* any session's */
-    while (only_lane()->queued < 2)
-        loop_run_once(engine.shards[0].loop);
-    assert_int_equal(only_lane()->sessions, 2);
-    close_lanes();
-    line_server_stop(&server);
-}
-
-/* --- what is kept for callers who wait ------------------------------------------------------- */
-
-/* So many customers of one provider at once. */
-static void send_customers(unsigned first, unsigned count, bool bulk)
-{
-    char host[64];
-
-    for (unsigned i = first; i < first + count; i++) {
-        snprintf(host, sizeof(host), "customer%u.mail.protection.outlook.com", i);
-        send_job("customer.test", bulk, host, NULL);
-    }
-    loop_run_once(engine.shards[0].loop); /* they arrive */
-}
-
-static void bulk_leaves_room_for_callers(void **state)
-{
-    static const struct {
-        uint32_t connections, percent, bulk;
-    } rows[] = {{1, 20, 1},  {2, 20, 2},   {2, 30, 1}, {3, 20, 2}, {5, 20, 4}, {9, 20, 7},
-                {2, 100, 1}, {10, 100, 1}, {1, 0, 1},  {2, 0, 2},  {10, 0, 10}};
-
-    (void)state;
-    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
-        struct line_server *server = line_server_start(silent, NULL, rows[row].connections);
-
-        open_lanes(line_server_port(server), NULL);
-        assert_int_equal(config.lane_connections.count, 1);
-        config.lane_connections.overrides[0].value = rows[row].connections;
-        config.interactive_reserve = rows[row].percent;
-        send_customers(0, rows[row].connections, true);
-        assert_int_equal(only_lane()->sessions, rows[row].bulk);
-        send_customers(rows[row].connections, rows[row].connections, false);
-        assert_int_equal(only_lane()->sessions, rows[row].connections);
-        close_lanes();
-        line_server_stop(&server);
-    }
-}
-
 /* --- rest ------------------------------------------------------------------------------------ */
 
 /* Until it rests; then for how long. */
@@ -588,7 +504,6 @@ static void a_lane_that_rests_asks_none_of_those_who_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_waits_goes_before_bulk_and_hosts_take_turns),
         cmocka_unit_test(hosts_that_are_done_make_room),
         cmocka_unit_test(the_pause_holds_from_session_to_session),
         cmocka_unit_test(all_sessions_are_in_the_transcript),
@@ -601,9 +516,7 @@ int main(void)
         cmocka_unit_test(a_provider_that_accepts_every_decoy_is_opaque),
         cmocka_unit_test(an_opaque_provider_gets_no_decoy),
         cmocka_unit_test(a_silent_session_takes_no_share),
-        cmocka_unit_test(nobody_comes_for_whoever_has_a_session),
         cmocka_unit_test(a_turn_is_missed_where_the_host_is_alive),
-        cmocka_unit_test(bulk_leaves_room_for_callers),
         cmocka_unit_test(a_lane_that_refuses_again_rests_longer),
         cmocka_unit_test(a_lane_that_rests_asks_none_of_those_who_wait),
     };
