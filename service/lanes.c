@@ -411,13 +411,16 @@ static bool has_room(const struct lane *lane, enum host_wait wait)
            (wait == WAIT_INTERACTIVE || lane->sessions < bulk_room(lane));
 }
 
-/* NULL: for whoever waits. */
+/* Whom the next session is for: callers first, with a transcript or without. NULL: for whoever
+ * waits. */
 static struct job *next_alone(const struct lane_host *host)
 {
-    if (lane_has_work(host))
+    if (first_shared(&host->interactive) != NULL)
         return NULL;
     struct job *job = first_alone(&host->interactive);
-    return job != NULL ? job : first_alone(&host->bulk);
+    if (job != NULL || first_shared(&host->bulk) != NULL)
+        return job;
+    return first_alone(&host->bulk);
 }
 
 static bool wants_session(const struct lane_host *host)
@@ -426,18 +429,26 @@ static bool wants_session(const struct lane_host *host)
            (lane_has_work(host) || next_alone(host) != NULL);
 }
 
+/* Does a caller wait whom no session here will take? Else he is the next in one of them. */
+static bool is_passed_over(const struct lane_host *host)
+{
+    if (host->interactive.head == NULL)
+        return false;
+    return host->sessions == 0 ||
+           (first_shared(&host->interactive) == NULL && first_alone(&host->interactive) != NULL);
+}
+
 bool lane_wants_room(const struct lane_session *session)
 {
     const struct lane *lane = session->host->lane;
     const struct lane_host *host;
     uint32_t waiting = 0;
 
-    if (session->host->interactive.head != NULL || has_room(lane, WAIT_INTERACTIVE))
+    if (first_shared(&session->host->interactive) != NULL || has_room(lane, WAIT_INTERACTIVE))
         return false;
     DL_FOREACH(lane->waiting[WAIT_INTERACTIVE], host)
     {
-        /* where there are sessions, he is the next in one of them */
-        if (host->sessions == 0 && ++waiting > lane->leaving)
+        if (is_passed_over(host) && ++waiting > lane->leaving)
             return true;
     }
     return false;

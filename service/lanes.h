@@ -180,7 +180,7 @@ void lane_queue(struct lane_host *host, struct job *job, bool front);
 struct job *lane_take_job(struct lane_session *session);
 struct job *lane_take_any(struct lane_host *host); /* also those that want a session of their own */
 bool lane_has_work(const struct lane_host *host);
-/* Does a caller wait at another host of the lane, for whom there is no connection but this one? */
+/* Does a caller wait in the lane, for whom there is no connection but this one? */
 bool lane_wants_room(const struct lane_session *session);
 void lane_pump(struct lane *lane);
 void lane_host_rest(struct lane_host *host);

@@ -136,7 +136,7 @@ static void open_with(const struct line_server *server)
 {
     open_lanes(line_server_port(server), NULL);
     config.lane_transaction_gap_ms.fallback = 0;
-    config.lane_rejects_per_session.fallback = BULK;
+    config.lane_rejects_per_session.fallback = BULK + 1;
     config.lane_unknown_per_hour.fallback = 1000;
 }
 
@@ -157,30 +157,42 @@ static void send_bulk(unsigned count)
 
 static bool is_bulk(size_t nth) { return returned[nth]->bulk; }
 
-/* It comes when the first has been answered and the second is being asked about. */
+/* He comes when the first has been answered and the second is being asked about. */
 static void a_caller_waits_for_one_recipient_of_bulk(void **state)
 {
-    static const unsigned sessions[] = {2, 1, BULK - 2};
+    static const struct {
+        const char *host;
+        bool transcript;
+        unsigned sessions[3];
+    } rows[] = {{"mx.corp.test", false, {BULK + 1}},
+                {"mx.caller.test", false, {2, 1, BULK - 2}},
+                {"mx.caller.test", true, {2, 1, BULK - 2}},
+                /* it needs a session of its own */
+                {"mx.corp.test", true, {2, 1, BULK - 2}}};
 
     (void)state;
-    length = 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(sessions); i++)
-        add_session(sessions[i]);
-    struct line_server *server = line_server_start(script, NULL, ARRAY_LENGTH(sessions));
-    open_with(server);
-    send_bulk(BULK);
-    run_until_returned(1);
-    call(1);
-    run_until_returned(BULK + 1);
-    for (size_t i = 0; i < BULK + 1; i++) {
-        assert_int_equal(is_bulk(i), i != 2);
-        assert_int_equal(returned[i]->evidence->recipient.class, REPLY_MAILBOX_NOT_FOUND);
-        assert_int_equal(returned[i]->evidence->attempt_count, 1);
-        assert_int_equal(returned[i]->stop, STOP_NONE);
-        assert_false(returned[i]->retried);
+    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
+        unsigned connections = 0;
+
+        length = 0;
+        for (; connections < 3 && rows[row].sessions[connections] > 0; connections++)
+            add_session(rows[row].sessions[connections]);
+        struct line_server *server = line_server_start(script, NULL, connections);
+        open_with(server);
+        send_bulk(BULK);
+        run_until_returned(1);
+        send_job("corp.test", false, rows[row].host, NULL)->transcript = rows[row].transcript;
+        run_until_returned(BULK + 1);
+        for (size_t i = 0; i < BULK + 1; i++) {
+            assert_int_equal(is_bulk(i), i != 2);
+            assert_int_equal(returned[i]->evidence->recipient.class, REPLY_MAILBOX_NOT_FOUND);
+            assert_int_equal(returned[i]->evidence->attempt_count, 1);
+            assert_int_equal(returned[i]->stop, STOP_NONE);
+            assert_false(returned[i]->retried);
+        }
+        close_lanes();
+        assert_int_equal(line_server_stop(&server), 0);
     }
-    close_lanes();
-    assert_int_equal(line_server_stop(&server), 0);
 }
 
 /* At the same host he is the next anyway, and two callers elsewhere are two reasons at most. */
