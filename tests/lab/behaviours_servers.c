@@ -3,8 +3,8 @@
 
 #include "probes/base/mem.h"
 
-/* After a refusal of us, 421 or a timeout the host rests: later addresses of the run are deferred.
- */
+/* After a refusal of us, 421, a timeout or three closes in a row the host rests: later addresses of
+ * the run are deferred. */
 #define BLOCKED                                                                                    \
     {                                                                                              \
         LAB_UNKNOWN, { "probe_blocked", "deferred" }                                               \
@@ -19,7 +19,7 @@
     }
 #define LOST                                                                                       \
     {                                                                                              \
-        LAB_UNKNOWN, { "connection_lost" }                                                         \
+        LAB_UNKNOWN, { "connection_lost", "deferred" }                                             \
     }
 #define NOT_SMTP                                                                                   \
     {                                                                                              \
