@@ -15,6 +15,7 @@ enum {
     HEAVY_PER_TURN = 8,        /* at about 0.3 ms each */
     LATE_STEPS = 64,           /* of a millisecond; the last holds all beyond */
     LATE_REMEMBERED = 1 << 17, /* calls; then all counts are halved */
+    PRIORITY_IO = 1,           /* before timers: what has arrived is not too late */
 };
 
 struct loop {
@@ -292,6 +293,7 @@ static void on_io(struct ev_loop *ev, ev_io *watcher, int events)
 void loop_io_init(struct loop_io *io, struct loop *loop, int fd, loop_io_fn *fn, void *context)
 {
     ev_io_init(&io->watcher, on_io, fd, 0);
+    ev_set_priority(&io->watcher, PRIORITY_IO);
     io->fn = fn;
     io->context = context;
     io->loop = loop;

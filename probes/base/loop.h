@@ -34,6 +34,7 @@ struct loop_timer {
     struct loop *loop;
 };
 
+/* In a turn that comes late, what has arrived on descriptors is told before timers are. */
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_fn *fn, void *context);
 void loop_timer_start(struct loop_timer *timer, uint64_t after_ms); /* restarts a running one */
 void loop_timer_stop(struct loop_timer *timer); /* a stopped or zeroed one is fine */

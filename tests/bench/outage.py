@@ -109,7 +109,7 @@ def promises(options, rows, run, outage, took_s, counters, status):
         (right == len(rows), f"{right} of {len(rows)} settle to the truth by themselves"),
         (outage.connections <= lanes * CONNECTIONS_EACH, f"lanes back off: {outage.connections} connections in the silence"),
         (after_s <= patience_s, f"lanes recover: all is settled {after_s:.1f} s after it, at most {patience_s:.0f}"),
-        (counters["rule_breaks"] == 0, f"{counters['rule_breaks']} rules broken"),
+        (counters["rule_breaks"] == 0, f"{counters['rule_breaks']} rules broken {counters['rule_breaks_by_kind'] or ''}"),
         (status == 0, "the service ends well"),
     ]
 

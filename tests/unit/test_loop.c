@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "probes/base/loop.h"
 #include "probes/base/mem.h"
@@ -161,6 +162,44 @@ static void test_last_turn(void **state)
     assert_string_equal(heard, "a");
 }
 
+/* The loop was held up until both were due: what has arrived counts before the time that is up. */
+static void note_io(void *context, bool readable, bool writable)
+{
+    (void)readable;
+    (void)writable;
+    loop_io_stop(context);
+    strcat(heard, "io ");
+}
+
+static void note_timer(void *context)
+{
+    (void)context;
+    strcat(heard, "timer ");
+}
+
+static void test_arrived_before_overdue(void **state)
+{
+    struct loop_timer timers[2];
+    struct loop_io io;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    heard[0] = '\0';
+    loop_io_init(&io, here, ends[0], note_io, &io);
+    loop_io_want(&io, true, false);
+    for (size_t i = 0; i < ARRAY_LENGTH(timers); i++) {
+        loop_timer_init(&timers[i], here, note_timer, NULL);
+        loop_timer_start(&timers[i], 1);
+    }
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    usleep(20000);
+    loop_run_once(here);
+    assert_string_equal(heard, "io timer timer ");
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +208,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_both_ways_keep_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_to_itself, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_last_turn, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_arrived_before_overdue, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
