@@ -9,6 +9,7 @@ import ssl
 import struct
 import subprocess
 import threading
+import time
 
 A, PTR, MX, TXT, AAAA, OPT = 1, 12, 15, 16, 28, 41
 NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
@@ -46,6 +47,7 @@ class Zone:
         self.records = dict(records or {})
         self.signed, self.bogus = set(), set()  # names
         self.validates, self.silent, self.invents = True, False, None
+        self.delays = {}  # name: seconds
         self.asked = []
 
     def add(self, name, kind, *data):
@@ -80,6 +82,7 @@ def reply_to(message, zone):
     number, flags, _, _, _, extra = struct.unpack(">6H", message[:12])
     name, kind, end = read_question(message)
     zone.asked.append((name, kind))
+    time.sleep(zone.delays.get(name, 0))
     rcode, authentic, data = zone.answer(name, kind, flags)
     head = 0x8180 | (flags & CD) | (AD if authentic else 0) | rcode
     records = b"".join(

@@ -52,9 +52,9 @@ class Doctor(unittest.TestCase):
             "doctor-bogus-name": "bogus.test",
             "doctor-blocklists": "list.test",
             "data-dir": self.folder.name,
-            "dns-timeout-ms": "150",
-            "timeout-connect-ms": "400",
-            "timeout-greeting-ms": "1000",
+            "dns-timeout-ms": "15000",  # whoever is well may be slow: no test waits for these
+            "timeout-connect-ms": "15000",
+            "timeout-greeting-ms": "15000",
         }
 
     def open(self, thing):
@@ -125,6 +125,7 @@ class Doctor(unittest.TestCase):
     # --- the resolver -----------------------------------------------------------------------------
 
     def test_resolver_is_dead(self):
+        self.settings["dns-timeout-ms"] = "150"
         self.mail_hosts()
         self.zone.silent = True
         findings, status = self.examine()
@@ -137,6 +138,7 @@ class Doctor(unittest.TestCase):
     def test_one_of_two_resolvers_is_dead(self):
         dead = Zone()
         dead.silent = True
+        self.settings["dns-timeout-ms"] = "1000"
         self.mail_hosts()
         other = self.open(Resolver(dead))
         self.settings["resolver"] = f"{other.place},{self.resolver.place}"
@@ -145,6 +147,14 @@ class Doctor(unittest.TestCase):
         self.expect(findings, "resolver", "ok", subject=self.resolver.place)
         self.expect(findings, "egress", "ok")
         self.assertEqual(status, 1)
+
+    def test_resolver_is_slow(self):
+        self.mail_hosts()
+        self.zone.delays["signed.test"] = 1.1
+        findings, status = self.examine()
+        self.expect(findings, "resolver", "warn", "answers slowly")
+        self.assertIn(("signed.test", AAAA), self.zone.asked, "slow once is not slow")
+        self.assertEqual(status, 0)
 
     def test_resolver_setting_is_no_address(self):
         self.settings["resolver"] = "dns.example"
@@ -186,6 +196,7 @@ class Doctor(unittest.TestCase):
             spare.shutdown()
         for address in HOSTS.values():
             self.open(BlackHole(address, self.port))
+        self.settings["timeout-connect-ms"] = "400"
         findings, status = self.examine()
         found = self.expect(findings, "egress", "fail", "time out", OURS)
         self.assertIn("port 25 is closed", found["advice"])

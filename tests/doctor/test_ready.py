@@ -24,11 +24,10 @@ class Ready(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
 
-    def serve(self, port=1):
-        words = ["--auth", "off", "--listen", "127.0.0.1:0", "--resolver", self.resolver.place, "--data-dir",
+    def serve(self, *words, port=1):
+        words = [*words, "--auth", "off", "--listen", "127.0.0.1:0", "--resolver", self.resolver.place, "--data-dir",
                  self.folder, "--ports", f"smtp={port}", "--allow-networks", "127.77.0.0/16",
-                 "--allow-special-names", "test", "--hello-name", "probe.us.test", "--dns-timeout-ms", "20",
-                 "--dns-budget-ms", "60", "--retry-temporary-s", ""]
+                 "--allow-special-names", "test", "--hello-name", "probe.us.test", "--retry-temporary-s", ""]
         with open(os.path.join(self.folder, "log"), "w", encoding="utf-8") as log:
             service = subprocess.Popen([VRFYD, "serve", *words], stdout=subprocess.PIPE, stderr=log, text=True)
         self.addCleanup(self.stop, service)
@@ -57,7 +56,7 @@ class Ready(unittest.TestCase):
         return ready
 
     def test_silent_resolver(self):
-        self.serve()
+        self.serve("--dns-timeout-ms", "200", "--dns-budget-ms", "600")
         self.assertEqual(self.get("/readyz")["resolver"], "unknown")
         self.zone.silent = True
         for number in range(5):
@@ -65,7 +64,9 @@ class Ready(unittest.TestCase):
         ready = self.wait_for("resolver", "silent")
         self.assertEqual((ready["status"], ready["draining"]), ("degraded", False))
         self.zone.silent = False
-        self.assertEqual(self.verify("jane@gone.test"), "domain_not_found")
+        end = time.monotonic() + PATIENCE
+        while (reason := self.verify("jane@gone.test")) != "domain_not_found":  # our fake may be late
+            self.assertLess(time.monotonic(), end, reason)
         self.assertEqual(self.wait_for("resolver", "answers")["status"], "ok")
 
     def test_provider_that_refuses_us_rests(self):
@@ -77,7 +78,7 @@ class Ready(unittest.TestCase):
             port = mail.port
             self.zone.add(f"tenant{number}.test", MX, (10, host))
             self.zone.add(host, A, address)
-        self.serve(port)
+        self.serve(port=port)
         self.assertEqual(self.get("/readyz")["resting"], [])
         for number in range(5):
             self.assertEqual(self.verify(f"jane@tenant{number}.test"), "probe_blocked")
