@@ -108,6 +108,34 @@ class Cost:
         return self.counted[name]
 
 
+class Metronome:
+    """How long the machine kept this process from running: what an assertion about time must allow for."""
+
+    BEAT_S = 0.01
+
+    def __init__(self):
+        self.pauses = []  # (begin, end), with time to spare for an ordinary beat
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        last = time.monotonic()
+        while not self.over.wait(self.BEAT_S):
+            now = time.monotonic()
+            if now - last > 3 * self.BEAT_S:
+                self.pauses.append((last, now))
+            last = now
+
+    def paused_s(self, since):
+        time.sleep(3 * self.BEAT_S)  # a pause that is just over may not be noted yet
+        return sum(end - max(begin, since) for begin, end in list(self.pauses) if end > since)
+
+    def stop(self):
+        self.over.set()
+        self.thread.join()
+
+
 def settle(what, patience_s=5):
     """Waits for something to come true; what if not is the caller's business."""
     end = time.monotonic() + patience_s
