@@ -12,11 +12,12 @@
  *   codes     any, or some of 5xx 550 500-504
  *   enhanced  - (whatever), or some of none 5.1.1 x.7.1 x.7.500-699 x.6.*
  *   phrases   alternatives by '|', each one to three phrases joined by '&' (all must occur);
- *             whole words, but `word*` is a beginning and `*word` an end; (a|b) and [maybe] inside
- *             a phrase; the markers <us> <sender> <ip>
- *             <domain> <host> <edge>; small words do not
- *             count (reply_words.h). No phrases = any text. A bracket that stands alone beside an
- *             "&" is kept as one set; any other costs a phrase for each way through it
+ *             whole words, but `word*` is a beginning and `*word` an end. The words of host names
+ *             and of pages' addresses are found by `*word` and by names (`spamhaus.org`: that, and
+ *             what is below it). (a|b) and [maybe] inside a phrase; the markers <us> <sender> <ip>
+ *             <domain> <host> <edge>; small words do not count (reply_words.h). No phrases = any
+ *             text. A bracket that stands alone beside an "&" is kept as one set; any other costs
+ *             a phrase for each way through it
  *   never     phrases that keep the rule from fitting
  *
  * A line `{name} phrases` names a list for the rules below, where {name} stands for it in brackets.

@@ -59,13 +59,16 @@ static int add_phrase(struct rule_parser *parser, const char *at, const char *en
         const char *piece = at;
         while (at < end && *at != ' ')
             at++;
-        enum reply_marker marker = marker_of(piece, (size_t)(at - piece));
+        size_t length = (size_t)(at - piece);
+        enum reply_marker marker = marker_of(piece, length);
         if (words.length == 0 && !open_start)
             reply_words_end(&words); /* the space in front */
         if (marker != MARKER_NONE)
             reply_words_add_marker(&words, marker);
+        else if (reply_words_is_name(piece, length))
+            reply_words_add_name(&words, piece, length);
         else
-            reply_words_add(&words, piece, (size_t)(at - piece));
+            reply_words_add(&words, piece, length);
         for (; at < end && *at == ' '; at++)
             reply_words_end(&words);
     }

@@ -21,6 +21,7 @@ struct reader {
     struct reply_words *words;
     const char *at, *end;
     const char *checked; /* no address begins before this */
+    const char *page;    /* where the address of a page (a URL) ends that began before `at` */
     char previous;       /* the octet before `at` */
     uint16_t code;
     struct name names[NAMES_MAX];
@@ -174,6 +175,23 @@ void reply_words_add(struct reply_words *words, const char *text, size_t length)
     }
 }
 
+void reply_words_add_name(struct reply_words *words, const char *text, size_t length)
+{
+    const char *at = text, *end = text + length;
+
+    while (at < end) {
+        const char *word = at;
+        while (at < end && *at != '.' && *at != '-')
+            at++;
+        if (at > word) {
+            put_space(words);
+            put(words, MARKER_NAME);
+            reply_words_add(words, word, (size_t)(at - word));
+        }
+        at += at < end;
+    }
+}
+
 /* --- names ------------------------------------------------------------------ */
 
 static void add_name(struct reader *reader, const char *bytes, enum reply_marker marker)
@@ -312,6 +330,8 @@ static bool take_number(struct reader *reader, const char *end)
     unsigned value[4] = {0};
     size_t count = dotted_numbers(reader->at, end, value);
 
+    if (reader->at < reader->page && count != 4) /* codes of a page are its own */
+        return false;
     if (count == 4 && value[0] == reader->code && is_reply_class(value[1]))
         take_enhanced(reader, value + 1);
     else if (count == 4)
@@ -348,22 +368,59 @@ static bool is_host_name(const char *at, const char *end)
     return label > at && end - label > 1 && !is_digit(label[0]) && !is_digit(label[1]);
 }
 
+bool reply_words_is_name(const char *text, size_t length)
+{
+    const char *label = text + length;
+
+    while (label > text && label[-1] != '.') {
+        label--;
+        if ((*label < 'a' || *label > 'z') && *label != '-' && !is_digit(*label))
+            return false;
+    }
+    return is_host_name(text, text + length) && memmem(text, length, "..", 2) == NULL;
+}
+
+/* What may stand in the address of a page (RFC 3986), but for the brackets people put around it. */
+static bool is_page(char c) { return c > ' ' && c < 0x7f && strchr("\"<>()[]{}", c) == NULL; }
+
+/* Behind a scheme or a host name the address of a page goes on with "://", "/", "?" or a port. */
+static void find_page(struct reader *reader, const char *at, bool host)
+{
+    const char *end = reader->end;
+
+    if (end - at < 4 || at < reader->page)
+        return;
+    if (host ? *at == '/' || *at == '?' || (*at == ':' && is_digit(at[1]))
+             : memcmp(at, "://", 3) == 0) {
+        while (at < end && is_page(*at))
+            at++;
+        reader->page = at;
+    }
+}
+
 /* A word, or a name of several with dots and hyphens. */
 static void take_word(struct reader *reader)
 {
     const char *end = reader->at;
+    bool dotted = false;
 
     while (end < reader->end && is_host(*end) && !(end - reader->at == 3 && is_code(reader->at)))
-        end++;
+        dotted |= *end++ == '.';
     while (end > reader->at + 1 && (end[-1] == '.' || end[-1] == '-'))
         end--;
+    size_t length = (size_t)(end - reader->at);
+    bool name = dotted && reply_words_is_name(reader->at, length);
     if ((is_digit(*reader->at) && take_number(reader, end)) || is_their_name(reader, end)) {
         put_space(reader->words);
     } else {
-        reply_words_add(reader->words, reader->at, (size_t)(end - reader->at));
-        if (is_host_name(reader->at, end))
+        if (name || reader->at < reader->page)
+            reply_words_add_name(reader->words, reader->at, length);
+        else
+            reply_words_add(reader->words, reader->at, length);
+        if (name || (dotted && is_host_name(reader->at, end)))
             reply_words_add_marker(reader->words, MARKER_HOST);
     }
+    find_page(reader, end, name);
     reader->at = end;
     reader->previous = end[-1];
 }
@@ -375,6 +432,7 @@ void reply_words_make(struct reply_words *words, uint16_t code, const char *text
                             .at = text,
                             .end = text + strnlen(text, REPLY_WORDS_MAX),
                             .checked = text,
+                            .page = text,
                             .previous = ' ',
                             .code = code};
 
@@ -386,7 +444,8 @@ void reply_words_make(struct reply_words *words, uint16_t code, const char *text
         char c = *reader.at;
         if (c == ' ') {
             put_space(words);
-        } else if (take_name(&reader) || (is_address(c) && take_address(&reader))) {
+        } else if (take_name(&reader) ||
+                   (reader.at >= reader.page && is_address(c) && take_address(&reader))) {
             continue;
         } else if (is_word(c)) {
             take_word(&reader);

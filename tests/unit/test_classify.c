@@ -417,6 +417,29 @@ static const struct name_case {
     {"somebody else's domain", "joe@a.example", SERVER, "elsewhere.example does not exist", "C148"},
     {"the recipient's domain", "joe@a.example", SERVER, "a.example does not exist", "C62"},
     {"a dotted end", "joe@a.example", SERVER, "User unknown...joe@a.example", "C82"},
+    {"a page's path", "joe@a.example", SERVER,
+     "Rejected, see https://pages.example/help/user-unknown", "C58"},
+    {"a page's question", "joe@a.example", SERVER,
+     "User unknown (http://pages.example/?why=spam&blocked=1)", "C82"},
+    {"a page's host", "joe@a.example", SERVER, "User unknown, http://blocked.pages.example/",
+     "C82"},
+    {"a page without a scheme", "joe@a.example", SERVER,
+     "5.7.1 No. pages.example/no_such_user?a=b@c.example", "C126"},
+    {"a page at an address", "joe@a.example", SERVER, "No: https://192.0.2.9:8443/user-unknown",
+     "C127"},
+    {"behind a page", "joe@a.example", SERVER, "<https://pages.example/spam>user unknown", "C82"},
+    {"a page in another script", "joe@a.example", SERVER,
+     "参考http://pages.example/help，用户不存在", "C85"},
+    {"our address in a page", "joe@a.example", SERVER,
+     "User unknown, https://pages.example/q?ip=" ADDRESS, "C50"},
+    {"a code in a page", "joe@a.example", SERVER, "No: https://pages.example/5.1.1", "C148"},
+    {"a host", "joe@a.example", SERVER, "5.7.1 said mx.no-such-user.example", "C126"},
+    {"a host and more", "joe@a.example", SERVER, "mx.spam.example:user unknown", "C82"},
+    {"a list's host", "joe@a.example", SERVER, "User unknown to zen.spamhaus.org", "C31"},
+    {"a list's page", "joe@a.example", SERVER,
+     "User unknown, https://www.barracudacentral.org/rbl/user-unknown", "C31"},
+    {"no space behind a full stop", "joe@a.example", SERVER, "You are blocked.Ask us", "C52"},
+    {"nor behind three", "joe@a.example", SERVER, "You are blocked...ask us", "C52"},
     {"markers cannot be sent", "joe@a.example", SERVER, "unknown user \x02 \x03", "C82"},
 };
 
@@ -547,6 +570,7 @@ static void patterns_mean_what_the_header_says(void **state)
         "C4 rcpt - 561 - accepted : lost ({sea}|crew) | {where} now : {sea} nor\n"
         "{sea} raft\n"
         "C5 rcpt - 562 - accepted : {sea}\n"
+        "C7 rcpt - 565 - accepted : harbour.example | *mole\n"
         "C6 rcpt - 564 - accepted : (red|light blue) & (sail|flag [and mast]) & up\n"
         "     | sunk & {sea} | ({sea}|yacht) & aground : (red|light blue) & pirate*\n";
     static const struct {
@@ -589,6 +613,12 @@ static void patterns_mean_what_the_header_says(void **state)
         {564, "the ship has sunk", "C0"},
         {564, "a yacht aground", "C6"},
         {564, "a raft aground", "C6"},
+        {565, "quay.harbour.example/berth", "C7"},
+        {565, "http://harbour.example", "C7"},
+        {565, "harbour example", "C0"},
+        {565, "harbour.Example", "C0"},
+        {565, "north-mole.example", "C7"},
+        {565, "the mole", "C7"},
         {560, "", "C3"},
         {554, "", "C0"},
     };
