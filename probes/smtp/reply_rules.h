@@ -16,8 +16,8 @@
  *             and of pages' addresses are found by `*word` and by names (`spamhaus.org`: that, and
  *             what is below it). (a|b) and [maybe] inside a phrase; the markers <us> <sender> <ip>
  *             <domain> <host> <edge>; small words do not count (reply_words.h). No phrases = any
- *             text. A bracket that stands alone beside an "&" is kept as one set; any other costs
- *             a phrase for each way through it
+ *             text. A bracket that stands alone, or beside an "&", is kept as one set; any other
+ *             costs a phrase for each way through it
  *   never     phrases that keep the rule from fitting
  *
  * A line `{name} phrases` names a list for the rules below, where {name} stands for it in brackets.

@@ -1,5 +1,5 @@
-/* Alternatives of phrases -> terms. `{who} & (full|stuffed)` is one term of two sets; a bracket
- * within a phrase is written out, a term for each way through it. */
+/* Alternatives of phrases -> terms. `{who} & (full|stuffed)` is one term of two sets, `{who}` alone
+ * one of one; a bracket within a phrase is written out, a term for each way through it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +110,10 @@ static int add_set(struct rule_parser *parser, const char *at, const char *end)
         return -1;
     }
     if (set == rules->set_count) {
-        if (!rule_parser_alternatives(parser, at, end, &members) || members.count == 0)
+        parser->in_set = true;
+        bool good = rule_parser_alternatives(parser, at, end, &members) && members.count != 0;
+        parser->in_set = false;
+        if (!good)
             return -1;
         for (size_t i = members.first; i < members.first + members.count; i++)
             rules->member_of[rules->terms[i].phrases[0]].sets[set / 64] |= UINT64_C(1)
@@ -165,16 +168,16 @@ static bool expand_choice(struct rule_parser *parser, const char *text, const ch
     return expand(parser, chosen, done, range);
 }
 
-/* Does the bracket fill the room between two &, or between one and an end? */
-static bool is_set(const char *text, const char *open, const char *close)
+/* Does the bracket fill the room between two & or ends? Within a set there are no further ones. */
+static bool is_set(const struct rule_parser *parser, const char *text, const char *open,
+                   const char *close)
 {
     const char *before = open, *behind = close + 1 + strspn(close + 1, " \t");
 
     while (before > text && (before[-1] == ' ' || before[-1] == '\t'))
         before--;
-    return *open == '(' && memchr(open, '&', (size_t)(close - open)) == NULL &&
-           ((before > text && before[-1] == '&' && (*behind == '&' || *behind == '\0')) ||
-            (before == text && *behind == '&'));
+    return !parser->in_set && *open == '(' && memchr(open, '&', (size_t)(close - open)) == NULL &&
+           (before == text || before[-1] == '&') && (*behind == '&' || *behind == '\0');
 }
 
 /* One term for each way through the brackets that are no sets; none of these begins in the first
@@ -189,7 +192,7 @@ static bool expand(struct rule_parser *parser, const char *text, size_t done,
     const char *close = find_outside(open + 1, end, '\0');
     if (close == end || depth_change(*close) != -1)
         return rule_parser_fail(parser, "bracket without end");
-    if (is_set(text, open, close))
+    if (is_set(parser, text, open, close))
         return expand(parser, text, (size_t)(close + 1 - text), range);
     if (*open == '[' && !expand_choice(parser, text, open, close, close, close, range))
         return false;

@@ -12,6 +12,7 @@ struct rule_parser {
     struct reply_rules *rules;
     struct rule_lists lists;
     char *sets[RULE_SETS_MAX]; /* the text of each set, by which it is known again */
+    bool in_set;               /* what is read are the phrases of a set */
     size_t line;               /* where the rule begins */
     const char *error;
 };

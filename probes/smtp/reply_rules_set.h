@@ -9,7 +9,7 @@ enum {
     RULE_ENHANCED_MAX = 12,
     RULE_TERMS_MAX = 16384, /* alternatives of all rules together */
     TERM_PHRASES_MAX = 3,
-    RULE_SETS_MAX = 256, /* brackets that stand alone beside an & */
+    RULE_SETS_MAX = 256, /* brackets that stand alone, or beside an & */
     RULE_SETS_WORDS = RULE_SETS_MAX / 64,
     FOUND_WORDS = PHRASE_SET_WORDS + RULE_SETS_WORDS /* first the phrases, then the sets */
 };
