@@ -76,7 +76,7 @@ static const struct reply_case rule_cases[] = {
     {RCPT, 550, "5.2.1 The user you are trying to contact is receiving mail at a rate that",
      REPLY_MAILBOX_RATE_LIMITED, "C11"},
     {RCPT, 554, "5.2.121 RecipientLimit", REPLY_MAILBOX_RATE_LIMITED, "C12"},
-    {RCPT, 550, "5.7.1 No such user!", REPLY_MAILBOX_NOT_FOUND, "C13"},
+    {RCPT, 550, "5.7.1 No such user!", REPLY_MAILBOX_NOT_FOUND, "C82"},
     {RCPT, 550, "user has too many messages on the server", REPLY_MAILBOX_FULL, "C14"},
     {RCPT, 450,
      "4.1.1 <" RECIPIENT ">: Recipient address rejected: unverified address: Address "
@@ -142,6 +142,7 @@ static const struct reply_case rule_cases[] = {
     {RCPT, 550, "L'expéditeur n'existe pas", REPLY_SENDER_REJECTED, "C173"},
     {RCPT, 550, "Troppi destinatari sconosciuti", REPLY_TEMPORARY_FAILURE, "C174"},
     {GREETING, 554, "Zugriff verweigert", REPLY_PROBE_BLOCKED, "C175"},
+    {RCPT, 550, "Directory attack, no such user", REPLY_PROBE_BLOCKED, "C176"},
     {GREETING, 554, "Verbindung verweigert, Server", REPLY_PROBE_BLOCKED, "C157"},
     {RCPT, 550, "This looks like spam", REPLY_PROBE_BLOCKED, "C54"},
     {GREETING, 554, "Dynamic IP addresses may not send", REPLY_PROBE_BLOCKED, "C55"},
