@@ -1,5 +1,5 @@
 #!/bin/bash
-# check.sh BUILD - three seconds without a network in the middle of a run; last line "N passed, N failed".
+# check.sh BUILD - five seconds without a network in the middle of a run; last line "N passed, N failed".
 set -u
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
