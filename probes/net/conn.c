@@ -359,7 +359,7 @@ static void read_clear(struct conn *conn)
         tell(conn, event_of_read_error(errno));
 }
 
-/* All of it: what was read ahead does not make the descriptor readable again. */
+/* All that is on hand: it does not make the descriptor readable again. */
 static void read_tls(struct conn *conn)
 {
     enum tls_result result;
@@ -371,7 +371,7 @@ static void read_tls(struct conn *conn)
             deliver(conn, scratch, got);
         else if (result != TLS_WANT_READ)
             tell(conn, result == TLS_ENDED && !conn->reset_seen ? CONN_CLOSED : CONN_LOST);
-    } while (result == TLS_DONE && conn->state == STATE_OPEN && tls_session_pending(conn->tls));
+    } while (result == TLS_DONE && conn->state == STATE_OPEN);
     if (conn->state == STATE_OPEN && conn->output_length > 0)
         send_on(conn); /* what TLS says by itself: no to a new handshake */
 }
@@ -409,8 +409,7 @@ static void shake_hands(struct conn *conn)
         conn->state = STATE_OPEN;
         if (tell(conn, CONN_TLS_READY) && conn->state == STATE_OPEN) {
             watch(conn);
-            if (tls_session_pending(conn->tls))
-                read_tls(conn);
+            read_tls(conn); /* a greeting may have come along */
         }
         break;
     case TLS_WANT_READ:

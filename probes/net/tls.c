@@ -38,7 +38,7 @@ struct tls_client {
     security_fn *strong_enough; /* OpenSSL's own */
     X509_STORE *store;
     SSL_CTX *normal, *legacy;
-    BIO_METHOD *put;
+    BIO_METHOD *wire;
     struct tls_signatures signatures;
     unsigned anchors;
     struct saved_session *sessions;
@@ -108,8 +108,7 @@ static SSL_CTX *new_context(struct tls_client *client, bool legacy)
     SSL_CTX_set_min_proto_version(context, legacy ? TLS1_VERSION : TLS1_2_VERSION);
     SSL_CTX_set_ciphersuites(context, tls13_suites);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
-    /* else one read goes on for as long as tickets and new keys come: the loop would be theirs */
-    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY); /* what ends a read is the wire, see there */
     SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
     if (legacy) {
         SSL_CTX_set_cipher_list(context, "DEFAULT:@SECLEVEL=0");
@@ -120,7 +119,6 @@ static SSL_CTX *new_context(struct tls_client *client, bool legacy)
     client->strong_enough = SSL_CTX_get_security_callback(context);
     SSL_CTX_set0_security_ex_data(context, client);
     SSL_CTX_set_security_callback(context, is_acceptable);
-    SSL_CTX_set_read_ahead(context, 1); /* else two system calls a record */
     SSL_CTX_set1_cert_store(context, client->store);
     tls_session_hooks(context, client->sessions_max > 0);
     return context;
@@ -154,8 +152,8 @@ struct tls_client *tls_client_new(const struct tls_client_params *params, const 
     } else {
         client->normal = new_context(client, false);
         client->legacy = new_context(client, true);
-        client->put = tls_put_method();
-        if (client->normal == NULL || client->legacy == NULL || client->put == NULL)
+        client->wire = tls_wire_method();
+        if (client->normal == NULL || client->legacy == NULL || client->wire == NULL)
             *error = "OpenSSL cannot make a client context";
     }
     ERR_clear_error();
@@ -183,7 +181,7 @@ void tls_client_free(struct tls_client **client)
         drop_session(gone, saved);
     SSL_CTX_free(gone->normal);
     SSL_CTX_free(gone->legacy);
-    BIO_meth_free(gone->put);
+    BIO_meth_free(gone->wire);
     tls_signatures_free(&gone->signatures);
     X509_STORE_free(gone->store);
     OSSL_LIB_CTX_free(gone->library);
@@ -197,7 +195,7 @@ SSL_CTX *tls_client_context(struct tls_client *client, bool legacy)
     return legacy ? client->legacy : client->normal;
 }
 
-const BIO_METHOD *tls_client_put_method(const struct tls_client *client) { return client->put; }
+const BIO_METHOD *tls_client_wire_method(const struct tls_client *client) { return client->wire; }
 
 struct tls_signatures *tls_client_signatures(struct tls_client *client)
 {

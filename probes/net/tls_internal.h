@@ -36,25 +36,34 @@ void tls_session_end_sending(struct tls_session *session);
 void tls_session_free(struct tls_session **session, bool notify);
 /* DONE: the facts are filled. */
 enum tls_result tls_session_handshake(struct tls_session *session);
+/* Like the handshake, takes from the socket at most once a turn: go on until WANT_READ, which is to
+ * say that nothing is on hand, and then wait for the socket. */
 enum tls_result tls_session_read(struct tls_session *session, char *out, size_t size, size_t *got);
-/* Is more on hand, read ahead and not yet asked for? */
-bool tls_session_pending(const struct tls_session *session);
 enum tls_result tls_session_write(struct tls_session *session, const char *bytes, size_t length);
 struct tls_facts *tls_session_facts(struct tls_session *session);
 
 /* Lenient verification and the keeping of tickets, for every session of the context. */
 void tls_session_hooks(SSL_CTX *context, bool keep_tickets);
 
-/* --- what goes out (tls_put.c) ----------------------------------------------- */
+/* --- between OpenSSL and the socket (tls_wire.c) ----------------------------- */
 
-BIO_METHOD *tls_put_method(void); /* the caller frees it after its BIOs; NULL: out of memory */
-/* For writing, to `put`, which outlives it. NULL: out of memory. */
-BIO *tls_put_bio(const BIO_METHOD *method, struct tls_put *put);
+struct tls_wire {
+    int fd;
+    struct tls_put put;
+    bool may_receive;
+    bool ended;     /* nothing more will come */
+    char *received; /* not yet taken by OpenSSL: [from, to); NULL: nothing */
+    size_t from, to;
+};
+
+BIO_METHOD *tls_wire_method(void); /* the caller frees it after its BIOs; NULL: out of memory */
+/* `wire` outlives it. NULL: out of memory. */
+BIO *tls_wire_bio(const BIO_METHOD *method, struct tls_wire *wire);
 
 /* --- the contexts of one loop (tls.c) -------------------------------------- */
 
 SSL_CTX *tls_client_context(struct tls_client *client, bool legacy);
-const BIO_METHOD *tls_client_put_method(const struct tls_client *client);
+const BIO_METHOD *tls_client_wire_method(const struct tls_client *client);
 struct tls_signatures *tls_client_signatures(struct tls_client *client);
 
 /* Resumption: a session with the facts its certificate gave. */

@@ -16,8 +16,7 @@ enum session_state { SESSION_NEW, SESSION_HANDSHAKE, SESSION_OPEN, SESSION_BROKE
 
 struct tls_session {
     SSL *ssl; /* NULL: new, it takes 10 KB; or broken */
-    int fd;
-    struct tls_put put;
+    struct tls_wire wire;
     struct tls_client *client;
     char *server_name; /* NULL: none */
     bool legacy;
@@ -100,8 +99,7 @@ struct tls_session *tls_session_new(struct tls_client *client, int fd, struct tl
 {
     struct tls_session *session = mem_new(struct tls_session);
 
-    session->fd = fd;
-    session->put = put;
+    session->wire = (struct tls_wire){.fd = fd, .put = put};
     session->client = client;
     session->legacy = legacy;
     session->server_name = mem_copy_text(server_name);
@@ -111,18 +109,16 @@ struct tls_session *tls_session_new(struct tls_client *client, int fd, struct tl
 
 static void begin(struct tls_session *session)
 {
-    BIO *from = BIO_new_socket(session->fd, BIO_NOCLOSE);
-    BIO *to = tls_put_bio(tls_client_put_method(session->client), &session->put);
+    BIO *bio = tls_wire_bio(tls_client_wire_method(session->client), &session->wire);
 
     ERR_clear_error();
     session->ssl = SSL_new(tls_client_context(session->client, session->legacy));
-    if (session->ssl == NULL || from == NULL || to == NULL) {
-        BIO_free(from);
-        BIO_free(to);
+    if (session->ssl == NULL || bio == NULL) {
+        BIO_free(bio);
         session->state = SESSION_BROKEN;
         return;
     }
-    SSL_set_bio(session->ssl, from, to);
+    SSL_set_bio(session->ssl, bio, bio);
     session->state = SESSION_HANDSHAKE;
     SSL_set_app_data(session->ssl, session);
     SSL_set_connect_state(session->ssl);
@@ -255,11 +251,6 @@ enum tls_result tls_session_read(struct tls_session *session, char *out, size_t 
         session->state = SESSION_BROKEN;
     keep_ticket(session);
     return result;
-}
-
-bool tls_session_pending(const struct tls_session *session)
-{
-    return session->state == SESSION_OPEN && SSL_has_pending(session->ssl) == 1;
 }
 
 enum tls_result tls_session_write(struct tls_session *session, const char *bytes, size_t length)

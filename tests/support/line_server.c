@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -72,6 +73,26 @@ static bool accept_tls(struct line_server *server, struct peer *peer)
     return SSL_accept(peer->ssl) == 1;
 }
 
+static void hold_back(const struct peer *peer, int on)
+{
+    setsockopt(peer->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
+static bool greet_and_accept_tls(struct line_server *server, struct peer *peer, const char *bytes)
+{
+    char octet;
+    size_t length;
+
+    peer->ssl = SSL_new(server->tls);
+    SSL_set_fd(peer->ssl, peer->fd);
+    hold_back(peer, 1); /* the end of our flight and the greeting are to arrive together */
+    if (SSL_read_early_data(peer->ssl, &octet, 1, &length) != SSL_READ_EARLY_DATA_FINISH ||
+        SSL_write_early_data(peer->ssl, bytes, strlen(bytes), &length) != 1)
+        return false;
+    hold_back(peer, 0);
+    return SSL_accept(peer->ssl) == 1;
+}
+
 static bool new_keys(struct peer *peer, int update)
 {
     return SSL_key_update(peer->ssl, update) == 1 && SSL_do_handshake(peer->ssl) == 1;
@@ -110,6 +131,8 @@ static bool play(struct line_server *server, struct peer *peer, const struct lin
         return true;
     case STEP_TLS:
         return accept_tls(server, peer);
+    case STEP_TLS_GREETING:
+        return greet_and_accept_tls(server, peer, step->bytes);
     case STEP_PARTED:
         if (SSL_get_error(peer->ssl, SSL_read(peer->ssl, &octet, 1)) != SSL_ERROR_ZERO_RETURN)
             server->surprises++;
@@ -146,6 +169,7 @@ static void *serve(void *argument)
     struct timeval limit = {.tv_sec = GIVE_UP_S};
     int one = 1;
 
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to whoever has left, too */
     setsockopt(server->listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     for (unsigned i = 0; i < server->connections; i++) {
         struct peer peer = {.fd = accept(server->listener, NULL, NULL)};

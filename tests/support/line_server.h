@@ -9,21 +9,22 @@
 #include "probes/base/ip.h"
 
 enum line_step_kind {
-    STEP_END,    /* close in order */
-    STEP_NEXT,   /* the same; the next connection goes on behind it */
-    STEP_SEND,   /* `bytes`; length 0 = up to its NUL */
-    STEP_PIECES, /* `bytes`, one octet at a time */
-    STEP_EXPECT, /* read one line; it must be `bytes` */
-    STEP_OCTETS, /* read as many octets as `bytes` has; they must be those */
-    STEP_WAIT,   /* read one octet, whatever it is */
-    STEP_PEEK,   /* wait for an octet, also one of TLS alone, and leave it there */
-    STEP_TLS,    /* accept TLS; a failing handshake ends the script */
-    STEP_PARTED, /* read the peer's close_notify */
-    STEP_REKEY,  /* ask for new keys (RFC 8446 section 4.6.3) */
-    STEP_REKEYS, /* `length` times new keys, and none asked for */
-    STEP_RENEW,  /* ask for a new handshake (RFC 5246 section 7.4.1.1) */
-    STEP_RESET,  /* close with RST */
-    STEP_HOLD    /* read and forget until the peer leaves */
+    STEP_END,          /* close in order */
+    STEP_NEXT,         /* the same; the next connection goes on behind it */
+    STEP_SEND,         /* `bytes`; length 0 = up to its NUL */
+    STEP_PIECES,       /* `bytes`, one octet at a time */
+    STEP_EXPECT,       /* read one line; it must be `bytes` */
+    STEP_OCTETS,       /* read as many octets as `bytes` has; they must be those */
+    STEP_WAIT,         /* read one octet, whatever it is */
+    STEP_PEEK,         /* wait for an octet, also one of TLS alone, and leave it there */
+    STEP_TLS,          /* accept TLS; a failing handshake ends the script */
+    STEP_TLS_GREETING, /* the same, and say `bytes` before it is through (RFC 8446 section 2) */
+    STEP_PARTED,       /* read the peer's close_notify */
+    STEP_REKEY,        /* ask for new keys (RFC 8446 section 4.6.3) */
+    STEP_REKEYS,       /* `length` times new keys, and none asked for */
+    STEP_RENEW,        /* ask for a new handshake (RFC 5246 section 7.4.1.1) */
+    STEP_RESET,        /* close with RST */
+    STEP_HOLD          /* read and forget until the peer leaves */
 };
 
 struct line_step {

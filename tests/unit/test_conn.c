@@ -205,6 +205,10 @@ static void expect(const char *label, const struct client *client, const char *t
     {                                                                                              \
         STEP_TLS, NULL, 0                                                                          \
     }
+#define TLS_GREETING(text)                                                                         \
+    {                                                                                              \
+        STEP_TLS_GREETING, (text), 0                                                               \
+    }
 #define PARTED                                                                                     \
     {                                                                                              \
         STEP_PARTED, NULL, 0                                                                       \
@@ -285,6 +289,10 @@ static const struct dialogue {
      IMPLICIT_TLS,
      "connected tls line:a line:b line:last",
      {TLS_ACCEPT, EXPECT("hello"), PIECES("a\r\nb\r\nlast\r\n"), HOLD}},
+    {"TLS, a greeting that comes with the end of the server's flight, and no more after it",
+     IMPLICIT_TLS,
+     "connected tls line:a line:last",
+     {TLS_GREETING("a\r\nlast\r\n"), HOLD}},
     {"octets behind the STARTTLS reply",
      STARTTLS,
      "connected line:go tls_failed",
