@@ -2,7 +2,7 @@
 # fresh.sh [-r RELEASE] [-w] [-k] [-u USER] FOLDER [COMMAND...]
 # Try a repository on a fresh machine: pristine minimal Debian (bookworm) with working apt, a clone of FOLDER in
 # /src, where COMMAND (else a shell) runs; its exit status is passed on. Nothing of it stays behind.
-#   -r  another release, such as trixie
+#   -r  another release: trixie, or noble, which is Ubuntu 24.04
 #   -w  the working tree (all but what is ignored) instead of a clone of HEAD
 #   -k  keep what it wrote, and say where
 #   -u  run as this user, who owns /src
