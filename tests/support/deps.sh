@@ -23,7 +23,7 @@ as_root=
 if [ "$(id -u)" != 0 ]; then
     if ! may_sudo; then
         echo "These packages are missing, and only root can install them:" >&2
-        echo "    apt-get install$missing" >&2
+        echo "    apt-get update && apt-get install --no-install-recommends$missing" >&2
         exit 1
     fi
     as_root=sudo
@@ -32,6 +32,6 @@ echo "installing:$missing"
 # shellcheck disable=SC2086  # a list of words is meant
 {
     $as_root apt-get -o DPkg::Lock::Timeout=300 update -qq
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq \
+    $as_root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -o DPkg::Lock::Timeout=300 install -y -qq \
         --no-install-recommends $missing >/dev/null
 }
