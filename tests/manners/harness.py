@@ -131,6 +131,12 @@ class Metronome:
         time.sleep(3 * self.BEAT_S)  # a pause that is just over may not be noted yet
         return sum(end - max(begin, since) for begin, end in list(self.pauses) if end > since)
 
+    def sleep(self, wanted_s):
+        """So long, not counting pauses: everybody has had this time."""
+        begin = time.monotonic()
+        while (left_s := wanted_s - (time.monotonic() - begin) + self.paused_s(begin)) > 0:
+            time.sleep(left_s)
+
     def stop(self):
         self.over.set()
         self.thread.join()
@@ -222,15 +228,17 @@ class OnceEach(LabCase):
         super().tearDownClass.__func__(type(self))
 
     def stop_while(self, calls, after_s, number=signal.SIGTERM):
-        """Results of the calls, and how long the service took to end."""
-        results = []
+        """Results of the calls, and how long the service took to end, both without what the machine took."""
+        results, metronome = [], Metronome()
         runner = threading.Thread(target=lambda: results.extend(self.client.at_once(calls)))
         runner.start()
-        time.sleep(after_s)
+        metronome.sleep(after_s)
         begin = time.monotonic()
         self.service.process.send_signal(number)
         self.service.process.wait(GRACE_MS / 1000 + 20)
         took_s = time.monotonic() - begin
+        took_s -= metronome.paused_s(begin)
+        metronome.stop()
         runner.join()
         self.assertEqual(len(results), len(calls), "a call got no answer")
         self.assertEqual(self.service.process.returncode, 0, self.service.log_text()[-4000:])
