@@ -62,3 +62,26 @@ struct domain_memory *lanes_domain(struct lanes *lanes, const struct job *job)
     HASH_ADD_STR(lanes->domains, domain, memory);
     return memory;
 }
+
+/* --- its share of an hour ------------------------------------------------------------ */
+
+static uint32_t limit_for(const struct lane_host *host, const struct config_limit *limit)
+{
+    const struct provider *provider = host->lane->provider;
+    bool set;
+
+    return config_limit_for(limit, provider != NULL ? provider->key : NULL, host->name, &set);
+}
+
+uint32_t lane_must_wait_ms(const struct lane_host *host, const struct job *job)
+{
+    struct lanes *lanes = host->lane->lanes;
+    const struct config *config = lanes->shard->config;
+    uint64_t now_ms = loop_now_ms(lanes->shard->loop);
+    uint32_t domain_ms = hourly_left_ms(&lanes_domain(lanes, job)->unknown,
+                                        limit_for(host, &config->lane_unknown_per_hour), now_ms);
+    uint32_t host_ms =
+        hourly_left_ms(&host->refused, limit_for(host, &config->lane_refused_per_hour), now_ms);
+
+    return domain_ms > host_ms ? domain_ms : host_ms;
+}

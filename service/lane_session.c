@@ -111,29 +111,6 @@ static enum smtp_next ask(struct lane_session *session, struct smtp_task *task)
     return last && job->decoy_tries == 0 ? SMTP_NEXT_ASK_LAST : SMTP_NEXT_ASK;
 }
 
-static uint32_t limit_for(const struct lane_session *session, const struct config_limit *limit)
-{
-    const struct provider *provider = session->host->lane->provider;
-    bool set;
-
-    return config_limit_for(limit, provider != NULL ? provider->key : NULL, session->host->name,
-                            &set);
-}
-
-/* For how long this job must wait: its domain had too many unknown mailboxes, or its host refused
- * so many recipients that it might begin to accept anybody. 0 = it need not. */
-static uint32_t must_wait_ms(const struct lane_session *session, const struct job *job)
-{
-    const struct config *config = session_config(session);
-    uint64_t now_ms = session_now_ms(session);
-    uint32_t domain_ms = hourly_left_ms(&session_domain(session, job)->unknown,
-                                        limit_for(session, &config->lane_unknown_per_hour), now_ms);
-    uint32_t host_ms = hourly_left_ms(&session->host->refused,
-                                      limit_for(session, &config->lane_refused_per_hour), now_ms);
-
-    return domain_ms > host_ms ? domain_ms : host_ms;
-}
-
 static bool worn_out(const struct lane_session *session)
 {
     const struct lane_host *host = session->host;
@@ -159,11 +136,10 @@ static bool pick_job(struct lane_session *session)
     while ((session->job = lane_take_job(session)) != NULL) {
         struct job *job = session->job;
         bool fresh = job->phase == JOB_ASK_RECIPIENT;
-        uint32_t wait_ms = fresh ? must_wait_ms(session, job) : 0;
+        uint32_t wait_ms = fresh ? lane_must_wait_ms(session->host, job) : 0;
 
         if (fresh && (wait_ms > 0 || atomic_load(&job->abandoned))) {
-            job->turn_missed = true;
-            lane_finish(job, STOP_DEFERRED, wait_ms);
+            lane_defer(job, wait_ms);
         } else if (fresh && !lane_route_fits(session->host, session->route, job)) {
             lane_walk_on(job);
         } else {

@@ -186,6 +186,12 @@ void lane_finish(struct job *job, enum check_stop stop, uint32_t retry_ms)
     job_send_home(job);
 }
 
+void lane_defer(struct job *job, uint32_t retry_ms)
+{
+    job->turn_missed = true;
+    lane_finish(job, STOP_DEFERRED, retry_ms);
+}
+
 void lane_walk_on(struct job *job)
 {
     bool more = next_target(job);

@@ -520,9 +520,28 @@ static bool is_alive(const struct lane_host *host, uint64_t now_ms)
     return serving || (host->cut_at_recipient && host->rest_until_ms > now_ms);
 }
 
+/* True: nobody is asked there now, and the job has moved on. */
+static bool put_off(struct lane_host *host, struct job *job, uint64_t wakes_ms)
+{
+    struct lane *lane = host->lane;
+    uint64_t now_ms = loop_now_ms(lane->lanes->shard->loop);
+    uint64_t until_ms = later(later(host->rest_until_ms, lane->rest_until_ms), wakes_ms);
+
+    if (until_ms > now_ms) {
+        job->stop = STOP_DEFERRED; /* unless the next host can decide */
+        job->turn_missed = is_alive(host, now_ms);
+        job->stop_retry_ms = (uint32_t)(until_ms - now_ms);
+        lane_walk_on(job);
+        return true;
+    }
+    uint32_t wait_ms = lane_must_wait_ms(host, job);
+    if (wait_ms > 0)
+        lane_defer(job, wait_ms);
+    return wait_ms > 0;
+}
+
 void lanes_take(struct lanes *lanes, struct job *job)
 {
-    uint64_t now_ms = loop_now_ms(lanes->shard->loop);
     struct lane *lane = find_lane(lanes, job);
     struct lane_host *host = find_host(lane, job);
     struct route_choice route = lane_route(host);
@@ -531,18 +550,10 @@ void lanes_take(struct lanes *lanes, struct job *job)
         lane_walk_on(job);
         return;
     }
-    if (lane_answer_refused(host, job))
+    if (lane_answer_refused(host, job) || put_off(host, job, route.wakes_ms))
         return;
-    uint64_t until_ms = later(later(host->rest_until_ms, lane->rest_until_ms), route.wakes_ms);
-    if (until_ms > now_ms) {
-        job->stop = STOP_DEFERRED; /* unless the next host can decide */
-        job->turn_missed = is_alive(host, now_ms);
-        job->stop_retry_ms = (uint32_t)(until_ms - now_ms);
-        lane_walk_on(job);
-        return;
-    }
     if (job->queued_ms == 0)
-        job->queued_ms = now_ms;
+        job->queued_ms = loop_now_ms(lanes->shard->loop);
     lane_queue(host, job, false);
     lane_pump(lane);
 }

@@ -159,6 +159,7 @@ const char *job_lane_key(const struct job *job, const struct provider *provider,
 /* This address is done with for this job: next address, or home. */
 void lane_walk_on(struct job *job);
 void lane_finish(struct job *job, enum check_stop stop, uint32_t retry_ms);
+void lane_defer(struct job *job, uint32_t retry_ms); /* its turn will come */
 /* Was an MX of higher preference passed over for trouble that passes? It may know better. */
 bool lane_better_may_tell(const struct job *job);
 /* Adds what came of one address to the job's evidence. `server` may be NULL. */
@@ -170,6 +171,9 @@ void lane_keep_words(struct job *job, const struct smtp_reply_facts *reply,
 
 /* lane_domain.c */
 struct domain_memory *lanes_domain(struct lanes *lanes, const struct job *job);
+/* For how long this job must wait: its domain had too many unknown mailboxes, or the host refused
+ * so many recipients that it might begin to accept anybody. 0 = it need not. */
+uint32_t lane_must_wait_ms(const struct lane_host *host, const struct job *job);
 
 /* lanes.c */
 void hourly_count(struct hourly *hourly, uint64_t now_ms);

@@ -241,6 +241,33 @@ static void what_is_known_of_a_domain_goes_with_its_hosts(void **state)
     close_lanes();
 }
 
+/* Whoever asks after that is put off without a connection: what would it be for? */
+static void a_domain_that_had_its_share_is_left_alone(void **state)
+{
+    struct line_server *server = line_server_start(busy, NULL, 0);
+    uint64_t now_ms = START_MS;
+    struct domain_memory *memory;
+    struct lanes *lanes;
+
+    (void)state;
+    clock_use_virtual(&now_ms);
+    open_lanes(line_server_port(server), NULL);
+    lanes = engine.shards[0].lanes;
+    struct job *job = send_job("corp.test", false, "mx.corp.test", NULL);
+    memory = lanes_domain(lanes, job);
+    memory->unknown = (struct hourly){START_MS, config.lane_unknown_per_hour.fallback};
+    now_ms += 20 * MINUTE_MS;
+    while (returned_count == 0 && lanes->all_sessions == NULL)
+        loop_run_once(engine.shards[0].loop);
+    assert_int_equal(returned_count, 1);
+    assert_int_equal(job->stop, STOP_DEFERRED);
+    assert_int_equal(job->stop_retry_ms, 40 * MINUTE_MS);
+    assert_true(job->turn_missed);
+    close_lanes();
+    clock_use_virtual(NULL);
+    line_server_stop(&server);
+}
+
 /* A backup that lets a decoy in says nothing of the one before it, where that is in trouble. */
 static void a_decoy_speaks_for_its_own_preference(void **state)
 {
@@ -511,6 +538,7 @@ int main(void)
         cmocka_unit_test(the_host_that_decides_leaves_its_words),
         cmocka_unit_test(a_refusal_counts_while_others_greet_us),
         cmocka_unit_test(what_is_known_of_a_domain_goes_with_its_hosts),
+        cmocka_unit_test(a_domain_that_had_its_share_is_left_alone),
         cmocka_unit_test(a_decoy_speaks_for_its_own_preference),
         cmocka_unit_test(what_a_backup_said_of_a_decoy_is_asked_again),
         cmocka_unit_test(a_provider_that_accepts_every_decoy_is_opaque),
