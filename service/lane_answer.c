@@ -142,7 +142,7 @@ static void recipient_accepted(struct lane_session *session)
     struct job *job = session->job;
     struct domain_memory *domain = session_domain(session, job);
 
-    domain->bare_row = 0;
+    lane_confirm_control(domain, job);
     if (decoy_useless(job)) {
         lane_finish_current(session);
     } else if (decoy_known(session, domain, job)) {

@@ -5,7 +5,10 @@
  * it may block us later in the day, with the same bare 550 for everybody. So when it has refused
  * many in a row and accepted none since then, what the control said is no proof any more, and the
  * control is asked again before the next refusal counts; once an hour at most, or a long list of
- * addresses that do not exist would ask it again and again. */
+ * addresses that do not exist would ask it again and again.
+ *
+ * What one MX said is no answer of another: a backup may accept postmaster while the MX before it
+ * refuses everything of ours. */
 #include "service/lanes.h"
 
 #include <utlist.h>
@@ -15,6 +18,12 @@ enum {
     CONTROL_AGAIN_MS = 3600 * 1000,
     CONTROL_DOUBT_ROW = 8 /* refused in a row, this one included */
 };
+
+/* Hosts of one preference are taken for alike. */
+static bool asked_there(const struct domain_memory *domain, const struct job *job)
+{
+    return domain->control_preference == job_host(job)->preference;
+}
 
 /* Was postmaster accepted, and nobody since? */
 static bool is_contradicted(const struct domain_memory *domain, uint64_t age_ms)
@@ -27,8 +36,14 @@ static bool control_known(const struct lane_session *session, const struct domai
 {
     uint64_t age_ms = session_now_ms(session) - domain->control_at_ms;
 
-    return domain->control != CONTROL_NOT_RUN && age_ms < CONTROL_MS &&
-           !is_contradicted(domain, age_ms);
+    return domain->control != CONTROL_NOT_RUN && asked_there(domain, session->job) &&
+           age_ms < CONTROL_MS && !is_contradicted(domain, age_ms);
+}
+
+static void use_control(struct job *job, const struct domain_memory *domain,
+                        enum control_outcome outcome)
+{
+    job->evidence->control = asked_there(domain, job) ? outcome : CONTROL_UNDECIDED;
 }
 
 void lane_refused_barely(struct lane_session *session)
@@ -43,7 +58,7 @@ void lane_refused_barely(struct lane_session *session)
         lane_keep_transcript(session, job);
         DL_APPEND(domain->waiting_control, job); /* holds no connection */
     } else if (control_known(session, domain)) {
-        job->evidence->control = domain->control;
+        use_control(job, domain, domain->control);
         lane_finish_current(session);
     } else {
         domain->control_running = true;
@@ -51,11 +66,18 @@ void lane_refused_barely(struct lane_session *session)
     }
 }
 
+void lane_confirm_control(struct domain_memory *domain, const struct job *job)
+{
+    if (asked_there(domain, job))
+        domain->bare_row = 0;
+}
+
 void lane_note_control(struct lane_session *session, struct domain_memory *domain,
                        enum control_outcome outcome)
 {
     domain->control = outcome;
     domain->control_at_ms = session_now_ms(session);
+    domain->control_preference = job_host(session->job)->preference;
     domain->bare_row = 0;
 }
 
@@ -66,11 +88,11 @@ void lane_settle_control(struct lane_session *session, struct job *job,
     struct job *waiting;
 
     domain->control_running = false;
-    job->evidence->control = outcome;
+    use_control(job, domain, outcome);
     lane_go_home(session, job);
     while ((waiting = domain->waiting_control) != NULL) {
         DL_DELETE(domain->waiting_control, waiting);
-        waiting->evidence->control = outcome;
+        use_control(waiting, domain, outcome);
         lane_finish(waiting, STOP_NONE, 0);
     }
 }
@@ -87,7 +109,7 @@ void lane_control_answered(struct lane_session *session, const struct smtp_reply
     struct job *job = session->job;
     enum control_outcome outcome = control_outcome(reply);
 
-    session->job = NULL;
     lane_note_control(session, session_domain(session, job), outcome);
+    session->job = NULL;
     lane_settle_control(session, job, outcome);
 }

@@ -100,6 +100,7 @@ struct domain_memory {
                                      one */
     enum control_outcome control;
     uint64_t control_at_ms;
+    uint16_t control_preference; /* as above: a backup may know us when the MX before it does not */
     uint32_t bare_row; /* recipients refused without a word since then, or since one was accepted */
     bool decoy_running, control_running;
     /* accepted recipients that wait for the decoy, refused ones that wait for the control: without
@@ -237,6 +238,8 @@ void lane_finish_current(struct lane_session *session);
 /* A refusal without a word: is it about the recipient? Home with what the control said, or the
  * control is asked. */
 void lane_refused_barely(struct lane_session *session);
+/* A recipient was accepted: the host still tells them apart. */
+void lane_confirm_control(struct domain_memory *domain, const struct job *job);
 /* What is remembered of the control for a day: from when it is asked, since no other may be. */
 void lane_note_control(struct lane_session *session, struct domain_memory *domain,
                        enum control_outcome outcome);

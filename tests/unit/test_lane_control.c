@@ -164,9 +164,40 @@ static void who_is_accepted_speaks_for_the_control(void **state)
     pay(visits);
 }
 
+/* What a backup said of postmaster is no answer of the MX before it, which may block us. */
+static void a_control_speaks_for_its_own_preference(void **state)
+{
+    static const struct {
+        uint16_t preference;
+        enum play play;
+        enum control_outcome outcome;
+    } rows[] = {{20, CONTROL_ACCEPTED, CONTROL_CLEAR},
+                {20, BARELY, CONTROL_CLEAR},
+                {10, CONTROL_REFUSED, CONTROL_REFUSED_ALIKE},
+                {10, BARELY, CONTROL_REFUSED_ALIKE}};
+
+    (void)state;
+    length = 0;
+    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++)
+        add_visit(rows[row].play);
+    struct line_server *server = line_server_start(script, NULL, ARRAY_LENGTH(rows));
+    open_lanes(line_server_port(server), NULL);
+    config.lane_transaction_gap_ms.fallback = 0;
+    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
+        struct job *job = send_job("corp.test", true, "mx.corp.test", NULL);
+
+        job->mx->hosts[0].preference = rows[row].preference;
+        run_until_returned(row + 1);
+        assert_int_equal(returned[row]->evidence->control, rows[row].outcome);
+    }
+    close_lanes();
+    assert_int_equal(line_server_stop(&server), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_control_speaks_for_its_own_preference),
         cmocka_unit_test(a_host_that_begins_to_block_us_is_found_out),
         cmocka_unit_test(an_honest_host_is_asked_once_an_hour),
         cmocka_unit_test(who_is_accepted_speaks_for_the_control),
