@@ -40,10 +40,15 @@ static bool control_known(const struct lane_session *session, const struct domai
            age_ms < CONTROL_MS && !is_contradicted(domain, age_ms);
 }
 
-static void use_control(struct job *job, const struct domain_memory *domain,
-                        enum control_outcome outcome)
+/* A refusal that is about the recipient counts among the unknown ones of the hour, as those do that
+ * say so themselves. */
+static void use_control(const struct lane_session *session, struct job *job,
+                        struct domain_memory *domain, enum control_outcome outcome)
 {
     job->evidence->control = asked_there(domain, job) ? outcome : CONTROL_UNDECIDED;
+    if (job->evidence->control == CONTROL_CLEAR &&
+        job->evidence->recipient.class != REPLY_MAILBOX_NOT_FOUND)
+        hourly_count(&domain->unknown, session_now_ms(session));
 }
 
 void lane_refused_barely(struct lane_session *session)
@@ -58,7 +63,7 @@ void lane_refused_barely(struct lane_session *session)
         lane_keep_transcript(session, job);
         DL_APPEND(domain->waiting_control, job); /* holds no connection */
     } else if (control_known(session, domain)) {
-        use_control(job, domain, domain->control);
+        use_control(session, job, domain, domain->control);
         lane_finish_current(session);
     } else {
         domain->control_running = true;
@@ -88,11 +93,11 @@ void lane_settle_control(struct lane_session *session, struct job *job,
     struct job *waiting;
 
     domain->control_running = false;
-    use_control(job, domain, outcome);
+    use_control(session, job, domain, outcome);
     lane_go_home(session, job);
     while ((waiting = domain->waiting_control) != NULL) {
         DL_DELETE(domain->waiting_control, waiting);
-        use_control(waiting, domain, outcome);
+        use_control(session, waiting, domain, outcome);
         lane_finish(waiting, STOP_NONE, 0);
     }
 }

@@ -98,6 +98,7 @@ static void pay(const struct visits visits[])
     struct line_server *server = line_server_start(script, NULL, connections);
     open_lanes(line_server_port(server), NULL);
     config.lane_transaction_gap_ms.fallback = 0;
+    config.lane_unknown_per_hour.fallback = SCRIPT_MAX;
     know_decoy();
     for (const struct visits *visit = visits; visit->count > 0; visit++) {
         now_ms += visit->after_minutes * MINUTE_MS;
@@ -194,10 +195,37 @@ static void a_control_speaks_for_its_own_preference(void **state)
     assert_int_equal(line_server_stop(&server), 0);
 }
 
+/* Whoever the control shows not to exist is an unknown mailbox like others: so many in an hour. */
+static void whom_the_control_clears_counts_as_unknown(void **state)
+{
+    enum { UNKNOWN_MAX = 3 };
+    uint64_t now_ms = START_MS;
+
+    (void)state;
+    length = 0;
+    add_visit(CONTROL_ACCEPTED);
+    for (unsigned i = 1; i < UNKNOWN_MAX; i++)
+        add_visit(BARELY);
+    clock_use_virtual(&now_ms);
+    struct line_server *server = line_server_start(script, NULL, UNKNOWN_MAX);
+    open_lanes(line_server_port(server), NULL);
+    config.lane_transaction_gap_ms.fallback = 0;
+    config.lane_unknown_per_hour.fallback = UNKNOWN_MAX;
+    for (size_t i = 0; i <= UNKNOWN_MAX; i++) {
+        send_job("corp.test", true, "mx.corp.test", NULL);
+        run_until_returned(i + 1);
+        assert_int_equal(returned[i]->stop, i < UNKNOWN_MAX ? STOP_NONE : STOP_DEFERRED);
+    }
+    close_lanes();
+    clock_use_virtual(NULL);
+    assert_int_equal(line_server_stop(&server), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_control_speaks_for_its_own_preference),
+        cmocka_unit_test(whom_the_control_clears_counts_as_unknown),
         cmocka_unit_test(a_host_that_begins_to_block_us_is_found_out),
         cmocka_unit_test(an_honest_host_is_asked_once_an_hour),
         cmocka_unit_test(who_is_accepted_speaks_for_the_control),
