@@ -423,9 +423,11 @@ static struct job *next_alone(const struct lane_host *host)
     return first_alone(&host->bulk);
 }
 
+/* Who waits at a host that rests is sent on when the session ends that met the trouble. */
 static bool wants_session(const struct lane_host *host)
 {
     return host->queued > host->opening && host->sessions < host->connections_max && pays(host) &&
+           host->rest_until_ms <= loop_now_ms(host->lane->lanes->shard->loop) &&
            (lane_has_work(host) || next_alone(host) != NULL);
 }
 

@@ -270,6 +270,41 @@ static void bulk_gets_on_among_callers_who_never_cease(void **state)
     assert_int_equal(line_server_stop(&server), 0);
 }
 
+/* It refused us, and its goodbye is still to come: who waits there is not sent to it meanwhile,
+ * when the lane has room again. */
+static void nobody_goes_to_a_host_that_rests(void **state)
+{
+    static const struct line_step refuses[] = {
+        {STEP_SEND, "220 mx ESMTP\r\n", 0},
+        {STEP_EXPECT, "EHLO probe.example", 0},
+        {STEP_SEND, "250 mx\r\n", 0},
+        {STEP_EXPECT, "MAIL FROM:<>", 0},
+        {STEP_SEND, "250 Ok\r\n", 0},
+        {STEP_EXPECT, "RCPT TO:<jane@corp.test>", 0},
+        {STEP_SEND, "550 5.7.1 Client host blocked using zen.spamhaus.org\r\n", 0},
+        {STEP_EXPECT, "QUIT", 0},
+        {STEP_HOLD, NULL, 0}};
+    struct line_server *server = line_server_start(refuses, NULL, 1);
+    struct lane_host *host;
+
+    (void)state;
+    open_lanes(line_server_port(server), NULL);
+    config.timeout_quit_ms = 100;
+    send_job("corp.test", false, "mx.corp.test", NULL);
+    send_job("corp.test", false, "mx.corp.test", NULL);
+    run_until_returned(1);
+    host = only_lane()->hosts;
+    assert_int_equal(host->queued, 1);
+    only_lane()->connections_max = host->connections_max = 2;
+    only_lane()->window = 2;
+    lane_pump(only_lane());
+    assert_int_equal(host->sessions, 1);
+    run_until_returned(2);
+    assert_int_equal(returned[1]->stop, STOP_DEFERRED);
+    close_lanes();
+    assert_int_equal(line_server_stop(&server), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +313,7 @@ int main(void)
         cmocka_unit_test(bulk_leaves_room_for_callers),
         cmocka_unit_test(a_caller_waits_for_one_recipient_of_bulk),
         cmocka_unit_test(nobody_leaves_without_a_reason),
+        cmocka_unit_test(nobody_goes_to_a_host_that_rests),
         cmocka_unit_test(bulk_gets_on_among_callers_who_never_cease),
     };
 
