@@ -308,20 +308,23 @@ static void decoy_answered(struct lane_session *session, const struct smtp_answe
 void lane_on_answer(void *context, const struct smtp_answer *answer)
 {
     struct lane_session *session = context;
+    struct lane_host *host = session->host;
 
     lane_session_moved(session);
-    session->host->answered_ms = session_now_ms(session);
-    if (answer->reply.class != REPLY_PROBE_BLOCKED)
-        session->host->served_ms = session->host->answered_ms;
-    session->host->lost_row = 0;
+    host->answered_ms = session_now_ms(session);
+    host->lost_row = 0;
+    if (answer->reply.class != REPLY_PROBE_BLOCKED) {
+        host->served_ms = host->answered_ms;
+        host->rest_ms = session_config(session)->lane_rest_ms;
+    }
     if (answer->reply.code >= 400)
         session->rejects++; /* whoever was asked about: servers count them all */
     if (answer->stage == SMTP_STAGE_RCPT)
-        lane_forget_refusal(session->host);
+        lane_forget_refusal(host);
     if (answer->reply.code >= 500 && answer->stage == SMTP_STAGE_RCPT)
         lane_count_refused(session);
     if (session->job->phase != JOB_ASK_RECIPIENT && answer->reply.class == REPLY_PROBE_BLOCKED &&
-        lane_has_ways(session->host))
+        lane_has_ways(host))
         lane_heard(session, true);
     switch (session->job->phase) {
     case JOB_ASK_RECIPIENT:

@@ -162,7 +162,6 @@ static void session_opened(struct lane_session *session)
     session->opened_ms = session_now_ms(session);
     session->host->opening--;
     session->host->refused_ms = 0;
-    session->host->rest_ms = session_config(session)->lane_rest_ms;
     if (session->in_clear && server != NULL && session->host->broken_tls != NULL)
         server->tls = *session->host->broken_tls;
 }

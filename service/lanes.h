@@ -45,7 +45,7 @@ struct lane_host {
     uint32_t slow;                      /* sessions that wait long for an answer */
     uint32_t connections_max, recipients_per_session, rejects_per_session, gap_ms;
     uint64_t rest_until_ms;
-    uint32_t rest_ms;             /* the next rest; doubles */
+    uint32_t rest_ms;             /* the next rest; doubles until it serves somebody */
     uint64_t refused_ms;          /* when port 25 was first refused; 0 = never */
     route_set routes;             /* ways out that it may be asked by */
     uint64_t route_key;           /* hosts with the same key see us come by the same way */

@@ -1,4 +1,4 @@
-/* What a lane does with a host that lets us in and only closes. */
+/* What a lane does with a host that is in trouble each time: it closes, blocks us or is busy. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,8 +30,7 @@ static void a_host_that_only_closes_rests(void **state)
             unsigned after_minutes, connections, rest_minutes;
         } visits[4];
     } rows[] = {{closes, {{0, 3, 15}, {15, 1, 30}, {30, 1, 60}, {60, 1, 120}}},
-                /* it lets us in each time, so that the next rest begins small again */
-                {closes_at_mail, {{0, 3, 15}, {15, 1, 15}, {15, 1, 15}, {15, 1, 15}}}};
+                {closes_at_mail, {{0, 3, 15}, {15, 1, 30}, {30, 1, 60}, {60, 1, 120}}}};
 
     (void)state;
     for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
@@ -66,6 +65,47 @@ static void a_host_that_only_closes_rests(void **state)
         clock_use_virtual(NULL);
         assert_int_equal(line_server_stop(&server), 0);
     }
+}
+
+#define UP_TO_RCPT                                                                                 \
+    {STEP_SEND, "220 mx ESMTP\r\n", 0}, {STEP_EXPECT, "EHLO probe.example", 0},                    \
+        {STEP_SEND, "250 mx\r\n", 0}, {STEP_EXPECT, "MAIL FROM:<>", 0},                            \
+        {STEP_SEND, "250 Ok\r\n", 0},                                                              \
+    {                                                                                              \
+        STEP_EXPECT, "RCPT TO:<jane@corp.test>", 0                                                 \
+    }
+#define BYE                                                                                        \
+    {STEP_EXPECT, "QUIT", 0}, { STEP_NEXT, NULL, 0 }
+#define BLOCKS UP_TO_RCPT, {STEP_SEND, "550 5.7.1 Blocked using zen.spamhaus.org\r\n", 0}, BYE
+#define BUSY                                                                                       \
+    UP_TO_RCPT, {STEP_SEND, "421 4.3.2 Busy\r\n", 0}, { STEP_NEXT, NULL, 0 }
+#define SERVES UP_TO_RCPT, {STEP_SEND, "550 5.1.1 User unknown\r\n", 0}, BYE
+
+/* That it lets us in is no reason to come back sooner: most refuse us only at RCPT. */
+static void each_rest_is_longer_until_the_host_serves(void **state)
+{
+    static const struct line_step script[] = {BLOCKS, BLOCKS, BUSY, SERVES, BLOCKS};
+    static const unsigned rests[] = {15, 30, 60, 0, 15};
+    struct line_server *server = line_server_start(script, NULL, ARRAY_LENGTH(rests));
+    uint64_t now_ms = START_MS;
+
+    (void)state;
+    clock_use_virtual(&now_ms);
+    open_lanes(line_server_port(server), NULL);
+    for (size_t i = 0; i < ARRAY_LENGTH(rests); i++) {
+        send_job("corp.test", true, "mx.corp.test", NULL);
+        run_until_returned(i + 1);
+        while (engine.shards[0].lanes->all_sessions != NULL)
+            loop_run_once(engine.shards[0].loop);
+        assert_int_equal(returned[i]->stop, STOP_NONE);
+        if (rests[i] > 0)
+            assert_int_equal(only_lane()->hosts->rest_until_ms, now_ms + rests[i] * MINUTE_MS);
+        now_ms += (rests[i] + 1) * MINUTE_MS;
+        loop_run_once(engine.shards[0].loop);
+    }
+    close_lanes();
+    clock_use_virtual(NULL);
+    assert_int_equal(line_server_stop(&server), 0);
 }
 
 /* Each session is lost at `minute`, that began at `began`. */
@@ -121,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_that_only_closes_rests),
+        cmocka_unit_test(each_rest_is_longer_until_the_host_serves),
         cmocka_unit_test(a_row_of_losses_is_short),
     };
 
