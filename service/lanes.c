@@ -24,7 +24,6 @@ enum {
 
 static void host_free(struct lane_host *host)
 {
-    HASH_DEL(host->lane->hosts, host);
     free(host->name);
     free(host->broken_tls);
     lane_forget_refusal(host);
@@ -33,8 +32,12 @@ static void host_free(struct lane_host *host)
 
 static void lane_free(struct lane *lane)
 {
-    while (lane->hosts != NULL)
-        host_free(lane->hosts);
+    struct lane_host *host;
+
+    while ((host = lane->hosts) != NULL) {
+        HASH_DEL(lane->hosts, host);
+        host_free(host);
+    }
     free(lane->rests);
     free(lane);
 }
@@ -52,23 +55,21 @@ static bool lane_idle(const struct lane *lane, uint64_t now_ms)
     return true;
 }
 
-/* Bounded memory: the oldest idle lane makes room for a new one. */
+/* Bounded memory: the oldest idle lane makes room for a new one. Those that have to stay go to the
+ * end, or the big providers, who come early and are never idle, would hide all others for good. */
 static void make_room_for_lane(struct lanes *lanes)
 {
-    unsigned looked = 0;
-    struct lane *lane, *following;
+    uint64_t now_ms = loop_now_ms(lanes->shard->loop);
+    size_t most = lanes->shard->config->cache_entries;
 
-    if (HASH_COUNT(lanes->by_key) < lanes->shard->config->cache_entries)
-        return;
-    HASH_ITER(hh, lanes->by_key, lane, following)
-    {
-        if (lane_idle(lane, loop_now_ms(lanes->shard->loop))) {
-            HASH_DEL(lanes->by_key, lane);
-            lane_free(lane);
-            return;
-        }
-        if (++looked == EVICTION_LOOK)
-            return;
+    for (unsigned i = 0; i < EVICTION_LOOK && HASH_COUNT(lanes->by_key) >= most; i++) {
+        struct lane *oldest = lanes->by_key;
+
+        HASH_DEL(lanes->by_key, oldest);
+        if (lane_idle(oldest, now_ms))
+            lane_free(oldest);
+        else
+            HASH_ADD_STR(lanes->by_key, key, oldest);
     }
 }
 
@@ -117,23 +118,25 @@ static struct lane *find_lane(struct lanes *lanes, const struct job *job)
     return lane;
 }
 
-/* A big provider has a host for each of its customers: those that are done with make room. */
+static bool host_idle(const struct lane_host *host, uint64_t now_ms)
+{
+    return host->sessions == 0 && host->queued == 0 && host->rest_until_ms <= now_ms;
+}
+
+/* A big provider has a host for each of its customers: those that are done make room likewise. */
 static void make_room_for_host(struct lane *lane)
 {
     uint64_t now_ms = loop_now_ms(lane->lanes->shard->loop);
-    struct lane_host *host, *following;
-    unsigned looked = 0;
+    size_t most = lane->lanes->shard->config->cache_entries;
 
-    if (HASH_COUNT(lane->hosts) < lane->lanes->shard->config->cache_entries)
-        return;
-    HASH_ITER(hh, lane->hosts, host, following)
-    {
-        if (host->sessions == 0 && host->queued == 0 && host->rest_until_ms <= now_ms) {
-            host_free(host);
-            return;
-        }
-        if (++looked == EVICTION_LOOK)
-            return;
+    for (unsigned i = 0; i < EVICTION_LOOK && HASH_COUNT(lane->hosts) >= most; i++) {
+        struct lane_host *oldest = lane->hosts;
+
+        HASH_DEL(lane->hosts, oldest);
+        if (host_idle(oldest, now_ms))
+            host_free(oldest);
+        else
+            HASH_ADD_STR(lane->hosts, key, oldest);
     }
 }
 

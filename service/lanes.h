@@ -34,7 +34,7 @@ struct hourly {
 enum host_wait { WAIT_NOTHING, WAIT_BULK, WAIT_INTERACTIVE, WAIT_COUNT };
 
 struct lane_host {
-    UT_hash_handle hh; /* in the lane: oldest first */
+    UT_hash_handle hh; /* in the lane: first whom nobody looked at for longest */
     struct lane *lane;
     struct lane_host *next, *prev; /* in lane->waiting, by `wait` */
     enum host_wait wait;

@@ -40,6 +40,39 @@ static void hosts_that_are_done_make_room(void **state)
     line_server_stop(&server);
 }
 
+/* Those that may not go are many, and came first: hosts of one lane, and lanes. */
+static void who_has_to_stay_keeps_nobody_else_here(void **state)
+{
+    enum { RESTING = 20, DONE = 40, ROOM = 4 };
+    struct line_server *server = line_server_start(busy, NULL, RESTING + DONE);
+    char host[64], address[IP_TEXT_SIZE];
+
+    (void)state;
+    open_lanes(line_server_port(server), NULL);
+    config.cache_entries = ROOM;
+    for (size_t i = 1; i <= RESTING + DONE; i++) {
+        config.lane_rest_ms = i <= RESTING ? 60 * MINUTE_MS : 0;
+        snprintf(host, sizeof(host), "customer%zu.mail.protection.outlook.com", i);
+        send_job("customer.test", true, host, NULL);
+        run_until_returned(1);
+        forget_returned();
+    }
+    assert_in_range(HASH_COUNT(only_lane()->hosts), RESTING, RESTING + 2 * ROOM);
+    for (size_t i = 1; i <= RESTING + DONE; i++) {
+        snprintf(address, sizeof(address), "127.1.0.%zu", i);
+        struct job *job = send_job("corp.test", true, "mx.corp.test", NULL);
+        ip_parse(address, &job->mx->addresses[0]);
+        run_until_returned(1);
+        forget_returned();
+        struct lane *lane;
+        HASH_FIND_STR(engine.shards[0].lanes->by_key, address, lane);
+        lane->hosts->rest_until_ms = i <= RESTING ? UINT64_MAX : 0;
+    }
+    assert_in_range(HASH_COUNT(engine.shards[0].lanes->by_key), RESTING, RESTING + 2 * ROOM);
+    close_lanes();
+    line_server_stop(&server);
+}
+
 static void the_pause_holds_from_session_to_session(void **state)
 {
     static const struct line_step refuses[] = {{STEP_SEND, "220 mx ESMTP\r\n", 0},
@@ -532,6 +565,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_that_are_done_make_room),
+        cmocka_unit_test(who_has_to_stay_keeps_nobody_else_here),
         cmocka_unit_test(the_pause_holds_from_session_to_session),
         cmocka_unit_test(all_sessions_are_in_the_transcript),
         cmocka_unit_test(a_walk_that_nobody_waits_for_is_cut),
