@@ -60,9 +60,14 @@ static bool next_target(struct job *job)
 bool lane_better_may_tell(const struct job *job)
 {
     const struct smtp_evidence *evidence = job->evidence;
+    const struct mx_host *hosts = job->mx->hosts; /* the best first */
+    uint16_t preference = job_host(job)->preference;
 
-    if (job->mx->hosts[0].preference >= job_host(job)->preference)
+    if (hosts[0].preference >= preference)
         return false;
+    for (size_t i = 0; hosts[i].preference < preference; i++)
+        if (hosts[i].state == MX_HOST_UNKNOWN) /* the resolver could not say */
+            return true;
     for (size_t i = 0; i < evidence->attempt_count; i++) {
         const struct smtp_attempt *attempt = &evidence->attempts[i];
 

@@ -308,12 +308,18 @@ static void a_decoy_speaks_for_its_own_preference(void **state)
         uint16_t preference;    /* of the second; the first has 10 */
         enum reply_class first; /* what came of that */
         enum check_stop stop;
+        enum mx_host_state state; /* of the first; it was only asked if OK */
         enum decoy_outcome at_second, outcome;
-    } rows[] = {{20, REPLY_NONE, STOP_NONE, DECOY_ACCEPTED, DECOY_UNDECIDED},
-                {20, REPLY_NONE, STOP_NONE, DECOY_REJECTED, DECOY_REJECTED},
-                {20, REPLY_RELAY_DENIED, STOP_NONE, DECOY_ACCEPTED, DECOY_ACCEPTED},
-                {20, REPLY_RELAY_DENIED, STOP_DEFERRED, DECOY_ACCEPTED, DECOY_UNDECIDED},
-                {10, REPLY_NONE, STOP_NONE, DECOY_ACCEPTED, DECOY_ACCEPTED}};
+    } rows[] = {
+        {20, REPLY_NONE, STOP_NONE, MX_HOST_OK, DECOY_ACCEPTED, DECOY_UNDECIDED},
+        {20, REPLY_NONE, STOP_NONE, MX_HOST_OK, DECOY_REJECTED, DECOY_REJECTED},
+        {20, REPLY_RELAY_DENIED, STOP_NONE, MX_HOST_OK, DECOY_ACCEPTED, DECOY_ACCEPTED},
+        {20, REPLY_RELAY_DENIED, STOP_DEFERRED, MX_HOST_OK, DECOY_ACCEPTED, DECOY_UNDECIDED},
+        {10, REPLY_NONE, STOP_NONE, MX_HOST_OK, DECOY_ACCEPTED, DECOY_ACCEPTED},
+        {20, REPLY_NONE, STOP_NONE, MX_HOST_UNKNOWN, DECOY_ACCEPTED, DECOY_UNDECIDED},
+        {20, REPLY_NONE, STOP_NONE, MX_HOST_NO_ADDRESS, DECOY_ACCEPTED, DECOY_ACCEPTED},
+        {10, REPLY_NONE, STOP_NONE, MX_HOST_UNKNOWN, DECOY_ACCEPTED, DECOY_ACCEPTED},
+    };
     struct lane lane = {.lanes = NULL};
     struct lane_host host = {.lane = &lane};
     struct lane_session session = {.host = &host};
@@ -330,7 +336,9 @@ static void a_decoy_speaks_for_its_own_preference(void **state)
         job->mx->host_count = 2;
         job->host = 1;
         job->stop = rows[row].stop;
-        attempt(job, SMTP_STAGE_RCPT, rows[row].first, "first");
+        job->mx->hosts[0].state = rows[row].state;
+        if (rows[row].state == MX_HOST_OK)
+            attempt(job, SMTP_STAGE_RCPT, rows[row].first, "first");
         lane_settle_decoy(&session, job, rows[row].at_second, NULL);
         run_until_returned(1);
         assert_int_equal(returned[0]->evidence->decoy_outcome, rows[row].outcome);
