@@ -37,7 +37,8 @@ static void record_end(struct lane_session *session, struct job *job,
     if (lane_refused(end))
         lane_job_refused(session, job);
     lane_keep_words(job, &end->reply, end->server);
-    job->evidence->refused_before = refused_twice(session, end);
+    bool all_before = job->evidence->attempt_count == 1 || job->evidence->refused_before;
+    job->evidence->refused_before = all_before && refused_twice(session, end);
 }
 
 /* Between recipients 421 or a close limits the session, not the recipient (RFC 5321 section 3.8).

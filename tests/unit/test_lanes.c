@@ -254,6 +254,35 @@ static void a_refusal_counts_while_others_greet_us(void **state)
     clock_use_virtual(NULL);
 }
 
+/* The domain has a new address beside the old one: that was refused but once. */
+static void each_address_must_have_refused_twice(void **state)
+{
+    static const struct line_step nothing[] = {{STEP_END, NULL, 0}};
+    struct line_server *server = line_server_start(nothing, NULL, 0);
+    uint64_t now_ms = START_MS;
+
+    (void)state;
+    clock_use_virtual(&now_ms);
+    open_lanes(line_server_port(server), NULL);
+    line_server_stop(&server);
+    assert_false(refused_before(1));
+    now_ms += 16 * MINUTE_MS;
+    egress_greeted(&engine.egress, now_ms);
+    for (size_t i = 2; i <= 3; i++) {
+        struct job *job = send_job("web.test", false, "web.test", NULL);
+
+        ip_parse("127.0.0.2", &job->mx->addresses[0]);
+        ip_parse("127.0.0.1", &job->mx->addresses[1]);
+        job->mx->hosts[0].address_count = job->mx->address_count = 2;
+        run_until_returned(i);
+        assert_int_equal(job->evidence->attempt_count, 2);
+        assert_int_equal(job->evidence->refused_before, i == 3);
+        now_ms += 16 * MINUTE_MS;
+    }
+    close_lanes();
+    clock_use_virtual(NULL);
+}
+
 static void what_is_known_of_a_domain_goes_with_its_hosts(void **state)
 {
     struct job job = {.domain = (char[]){"corp.test"}, .mx_set = 1};
@@ -579,6 +608,7 @@ int main(void)
         cmocka_unit_test(a_walk_that_nobody_waits_for_is_cut),
         cmocka_unit_test(the_host_that_decides_leaves_its_words),
         cmocka_unit_test(a_refusal_counts_while_others_greet_us),
+        cmocka_unit_test(each_address_must_have_refused_twice),
         cmocka_unit_test(what_is_known_of_a_domain_goes_with_its_hosts),
         cmocka_unit_test(a_domain_that_had_its_share_is_left_alone),
         cmocka_unit_test(a_decoy_speaks_for_its_own_preference),
