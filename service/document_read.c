@@ -325,6 +325,7 @@ static bool read_hosts(const struct reading *reading, const json_t *list, struct
         mx->host_count++;
         if (!read_host(reading, json_array_get(list, i), &mx->hosts[i]))
             return false;
+        mx->have_unknown_host = mx->have_unknown_host || mx->hosts[i].state == MX_HOST_UNKNOWN;
     }
     return true;
 }

@@ -102,15 +102,18 @@ static const struct smtp_attempt *deciding(const struct verdict_input *in)
     return &in->smtp->attempts[verdict_deciding_attempt(in->smtp)];
 }
 
-/* "Every MX" is every address the walk may try, so a walk that was cut short proves nothing. */
-static bool walked_all(const struct smtp_evidence *smtp)
+/* "Every MX" is every address the walk may try: nothing is proven by one that was cut short, nor
+ * while the resolver could not tell the address of an MX. */
+static bool walked_all(const struct verdict_input *in)
 {
-    return smtp != NULL && smtp->attempt_count > 0 && !smtp->cut;
+    bool all_known = in->mx == NULL || !in->mx->have_unknown_host;
+
+    return in->smtp != NULL && in->smtp->attempt_count > 0 && !in->smtp->cut && all_known;
 }
 
 static bool every_attempt(const struct verdict_input *in, enum reply_class class)
 {
-    if (!walked_all(in->smtp))
+    if (!walked_all(in))
         return false;
     for (size_t i = 0; i < in->smtp->attempt_count; i++)
         if (in->smtp->attempts[i].class != class)
@@ -120,7 +123,7 @@ static bool every_attempt(const struct verdict_input *in, enum reply_class class
 
 static bool every_end(const struct verdict_input *in, enum smtp_end end)
 {
-    if (!walked_all(in->smtp))
+    if (!walked_all(in))
         return false;
     for (size_t i = 0; i < in->smtp->attempt_count; i++)
         if (in->smtp->attempts[i].end != end)

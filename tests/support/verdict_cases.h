@@ -33,6 +33,7 @@ struct verdict_case {
     enum check_stop stop;
     enum check_progress progress;
     bool implicit, refused_before, cut, learned_opaque, parked, deadline, hard;
+    bool unknown_host; /* one more MX, whose address nobody could tell */
     uint8_t enhanced[3];
     const char *mx_host, *domain; /* where they matter: of a provider; NULL = corp.test */
     enum verdict_reason also;     /* one of reasons; 0 = no matter */

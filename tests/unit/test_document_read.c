@@ -128,6 +128,11 @@ static struct mx_evidence *mx_of(const struct verdict_case *row)
         mx->host_count = 1;
         mx->hosts[0].name = mem_copy_text(host);
     }
+    if (row->unknown_host) {
+        mx->have_unknown_host = true;
+        mx->hosts[mx->host_count].name = mem_copy_text("mx2.corp.test");
+        mx->hosts[mx->host_count++].state = MX_HOST_UNKNOWN;
+    }
     return mx;
 }
 
