@@ -311,7 +311,7 @@ void lane_on_answer(void *context, const struct smtp_answer *answer)
     struct lane_host *host = session->host;
 
     lane_session_moved(session);
-    host->answered_ms = session_now_ms(session);
+    host->answered_ms = host->lane->answered_ms = session_now_ms(session);
     host->lost_row = 0;
     if (answer->reply.class != REPLY_PROBE_BLOCKED) {
         host->served_ms = host->answered_ms;

@@ -133,6 +133,17 @@ static void count_lost(const struct lane_session *session)
     host->lost_ms = session_now_ms(session);
 }
 
+/* One address is one server, by whatever name: unless somebody there was answered lately, all its
+ * names rest together. */
+static void rest_server(const struct lane_host *host, uint64_t now_ms)
+{
+    struct lane *lane = host->lane;
+    bool lately = lane->answered_ms > 0 && now_ms - lane->answered_ms < HEALTHY_MS;
+
+    if (lane->provider == NULL && !lately && lane->rest_until_ms < host->rest_until_ms)
+        lane->rest_until_ms = host->rest_until_ms;
+}
+
 static void learn_trouble(struct lane_session *session, const struct smtp_session_end *end)
 {
     struct lane_host *host = session->host;
@@ -151,6 +162,8 @@ static void learn_trouble(struct lane_session *session, const struct smtp_sessio
     if (session->trouble == TROUBLE_HOST && !(lane_refused(end) && lane_has_ways(host))) {
         lane_host_rest(host);
         host->cut_at_recipient = cut_at_recipient(end);
+        if (!host->cut_at_recipient)
+            rest_server(host, session_now_ms(session));
     }
     if ((session->trouble == TROUBLE_HOST && !closed) || about_us ||
         (again && session->trouble == TROUBLE_SESSION))

@@ -83,7 +83,8 @@ struct lane {
     uint32_t refusals, answers; /* of late: a lane that mostly refuses us rests */
     uint32_t decoys_accepted, decoys_rejected; /* of late, a domain counts once */
     uint64_t rest_until_ms;
-    uint32_t rest_ms;          /* the latest rest */
+    uint32_t rest_ms;          /* the latest rest that refusals of us led to */
+    uint64_t answered_ms;      /* when a host last answered about a recipient; 0 = never */
     struct route_rests *rests; /* of ways that it refused; NULL: none; owned */
     char key[];
 };

@@ -108,6 +108,40 @@ static void each_rest_is_longer_until_the_host_serves(void **state)
     assert_int_equal(line_server_stop(&server), 0);
 }
 
+#define SHUT                                                                                       \
+    {STEP_SEND, "421 4.3.2 Busy\r\n", 0}, { STEP_NEXT, NULL, 0 }
+
+/* One address is one server, by whatever name. Whoever is not asked about was put off. */
+static void a_server_in_trouble_rests_by_all_its_names(void **state)
+{
+    static const char *const names[] = {"mx.corp.test", "mx.shop.test", "mx.club.test"};
+    static const struct line_step shut[] = {SHUT, {STEP_END, NULL, 0}},
+                                  cuts_recipient[] = {BUSY, SERVES, SERVES},
+                                  shut_once[] = {SERVES, SHUT, SERVES};
+    static const struct {
+        const struct line_step *script;
+        unsigned connections;
+    } rows[] = {{shut, 1}, {cuts_recipient, 3}, {shut_once, 3}};
+
+    (void)state;
+    for (size_t row = 0; row < ARRAY_LENGTH(rows); row++) {
+        struct line_server *server =
+            line_server_start(rows[row].script, NULL, rows[row].connections);
+
+        open_lanes(line_server_port(server), NULL);
+        config.lane_transaction_gap_ms.fallback = 0;
+        for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+            send_job("corp.test", true, names[i], NULL);
+            run_until_returned(i + 1);
+            assert_int_equal(returned[i]->evidence->attempt_count, i < rows[row].connections);
+            assert_int_equal(returned[i]->stop,
+                             i < rows[row].connections ? STOP_NONE : STOP_DEFERRED);
+        }
+        close_lanes();
+        assert_int_equal(line_server_stop(&server), 0);
+    }
+}
+
 /* Each session is lost at `minute`, that began at `began`. */
 static void a_row_of_losses_is_short(void **state)
 {
@@ -162,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_that_only_closes_rests),
         cmocka_unit_test(each_rest_is_longer_until_the_host_serves),
+        cmocka_unit_test(a_server_in_trouble_rests_by_all_its_names),
         cmocka_unit_test(a_row_of_losses_is_short),
     };
 
