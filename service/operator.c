@@ -64,11 +64,20 @@ static bool load_file(const char *setting, const char *path, struct operator_lis
     return *list != NULL || refuse(setting, why, error, error_size);
 }
 
-/* The rules in force are kept for good, so the same text is not installed again. */
-static bool load_reply_rules(const char *path, char *error, size_t error_size)
+/* Read, and not in force yet. What is empty is not set, or as it was. */
+struct news {
+    struct operator_list *allow, *suppress;
+    struct reply_rules *rules;
+    char *rules_text;
+    size_t rules_length;
+};
+
+/* Rules that were in force are kept for good, so the same text is not installed again. */
+static char *text_in_force;
+static size_t length_in_force;
+
+static bool load_reply_rules(const char *path, struct news *news, char *error, size_t error_size)
 {
-    static char *in_force;
-    static size_t in_force_length;
     char why[WHY_SIZE];
     size_t length;
 
@@ -77,35 +86,52 @@ static bool load_reply_rules(const char *path, char *error, size_t error_size)
     char *text = list_read_file(path, REPLY_RULES_OCTETS_MAX, &length, why, sizeof(why));
     if (text == NULL)
         return refuse("reply_rules", why, error, error_size);
-    if (in_force != NULL && length == in_force_length && memcmp(text, in_force, length) == 0) {
+    if (text_in_force != NULL && length == length_in_force &&
+        memcmp(text, text_in_force, length) == 0) {
         free(text);
         return true;
     }
-    if (!reply_rules_add(text, length, why, sizeof(why))) {
-        free(text);
+    news->rules_text = text;
+    news->rules_length = length;
+    news->rules = reply_rules_with_own(text, length, why, sizeof(why));
+    if (news->rules == NULL)
         snprintf(error, error_size, "reply_rules: %.200s: %s", path, why);
-        return false;
-    }
-    free(in_force);
-    in_force = text;
-    in_force_length = length;
-    return true;
+    return news->rules != NULL;
+}
+
+static void drop(struct news *news)
+{
+    operator_list_free(&news->allow);
+    operator_list_free(&news->suppress);
+    reply_rules_free(&news->rules);
+    free(news->rules_text);
+}
+
+static void put_in_force(const struct news *news)
+{
+    replace(news->allow, news->suppress);
+    if (news->rules == NULL)
+        return;
+    reply_rules_install(news->rules);
+    free(text_in_force);
+    text_in_force = news->rules_text;
+    length_in_force = news->rules_length;
 }
 
 bool operator_load(const struct config *config, char *error, size_t error_size)
 {
-    struct operator_list *allow = NULL, *suppress = NULL;
+    struct news news = {.allow = NULL};
 
-    if (!load_lists(config->lists_dir, error, error_size) ||
-        !load_reply_rules(config->reply_rules, error, error_size))
-        return false;
-    if (!load_file("allow_list", config->allow_list, &allow, error, error_size) ||
-        !load_file("suppress_list", config->suppress_list, &suppress, error, error_size)) {
-        operator_list_free(&allow);
-        return false;
+    /* the lists come last, for they are in force at once */
+    if (load_reply_rules(config->reply_rules, &news, error, error_size) &&
+        load_file("allow_list", config->allow_list, &news.allow, error, error_size) &&
+        load_file("suppress_list", config->suppress_list, &news.suppress, error, error_size) &&
+        load_lists(config->lists_dir, error, error_size)) {
+        put_in_force(&news);
+        return true;
     }
-    replace(allow, suppress);
-    return true;
+    drop(&news);
+    return false;
 }
 
 void operator_unload(void) { replace(NULL, NULL); }

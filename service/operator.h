@@ -9,7 +9,7 @@
 #include "service/config.h"
 
 /* Reads lists_dir, reply_rules, allow_list and suppress_list. False with a sentence in `error`;
- * then the lists that were in force stay. */
+ * then all that was in force stays. */
 bool operator_load(const struct config *config, char *error, size_t error_size);
 void operator_unload(void);
 

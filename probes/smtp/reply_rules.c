@@ -152,12 +152,14 @@ const struct reply_rules *reply_rules_current(void)
 
 void reply_rules_install(struct reply_rules *rules)
 {
+    reply_rules_current(); /* the built-in set comes first, in whatever thread */
     rules->retired = atomic_load(&current);
     while (!atomic_compare_exchange_weak(&current, &rules->retired, rules)) {
     }
 }
 
-bool reply_rules_add(const char *text, size_t length, char *error, size_t error_size)
+struct reply_rules *reply_rules_with_own(const char *text, size_t length, char *error,
+                                         size_t error_size)
 {
     size_t own = strlen(reply_rules_builtin);
     char *whole = mem_array(char, length + 1 + own);
@@ -167,9 +169,5 @@ bool reply_rules_add(const char *text, size_t length, char *error, size_t error_
     memcpy(whole + length + 1, reply_rules_builtin, own);
     struct reply_rules *rules = reply_rules_parse(whole, length + 1 + own, error, error_size);
     free(whole);
-    if (rules == NULL)
-        return false;
-    reply_rules_current(); /* the built-in set comes first, in whatever thread */
-    reply_rules_install(rules);
-    return true;
+    return rules;
 }

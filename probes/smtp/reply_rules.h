@@ -52,9 +52,10 @@ struct reply_meaning reply_rules_match(const struct reply_rules *rules,
 size_t reply_rules_count(const struct reply_rules *rules);
 const char *reply_rules_id(const struct reply_rules *rules, size_t number);
 
-/* Rules of the operator, read before the built-in ones: both together come into force. False, with
- * one line in `error`, if the text is not a rule file; then the set that was in force stays. */
-bool reply_rules_add(const char *text, size_t length, char *error, size_t error_size);
+/* Rules of the operator before the built-in ones, to be installed. NULL, with one line in `error`,
+ * if the text is not a rule file. */
+struct reply_rules *reply_rules_with_own(const char *text, size_t length, char *error,
+                                         size_t error_size);
 
 /* The set in force: the built-in one, until another is installed. */
 const struct reply_rules *reply_rules_current(void);

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "probes/lists/lists.h"
+#include "probes/smtp/reply_rules.h"
 #include "service/operator.h"
 
 enum { RELOADS = 600, SETTLED = 8, GROWTH_MAX = 64 * 1024 };
@@ -108,6 +110,54 @@ static void a_list_with_a_mistake_changes_nothing(void **state)
     operator_unload();
 }
 
+static void write_file(const char *name, const char *words)
+{
+    FILE *file = fopen(name, "w");
+
+    assert_non_null(file);
+    fputs(words, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* All that is read comes into force together, or nothing of it. */
+static void a_mistake_in_one_file_keeps_all_the_others_out(void **state)
+{
+    static const struct {
+        const char *lists, *rules, *allowed;
+        bool fine;
+    } rows[] = {
+        {"mine.example\n", "U1 rcpt - 450 - mailbox_full : mailbox busy\n", "not a name\n", false},
+        {"mine.example\n", "U1 rcpt\n", "always.example\n", false},
+        {"no name\n", "U1 rcpt - 450 - mailbox_full : mailbox busy\n", "always.example\n", false},
+        {"mine.example\n", "U1 rcpt - 450 - mailbox_full : mailbox busy\n", "always.example\n",
+         true}};
+    const struct address always = address_in("always.example");
+    const struct reply_rules *before = reply_rules_current();
+    char folder[] = "/tmp/vrfyd-operator-XXXXXX", list[64], rules[64], error[256];
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(list, sizeof(list), "%s/disposable.txt", folder);
+    snprintf(rules, sizeof(rules), "%s/rules", folder);
+    struct config all = config;
+    all.lists_dir = folder;
+    all.reply_rules = rules;
+    for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+        write_file(list, rows[row].lists);
+        write_file(rules, rows[row].rules);
+        write_file(path, rows[row].allowed);
+        assert_int_equal(operator_load(&all, error, sizeof(error)), rows[row].fine);
+        assert_int_equal(list_disposable("mine.example"), rows[row].fine);
+        assert_int_equal(reply_rules_current() != before, rows[row].fine);
+        assert_int_equal(operator_allows(&always), rows[row].fine);
+    }
+    operator_unload();
+    assert_true(lists_reload(NULL, error, sizeof(error)));
+    unlink(list);
+    unlink(rules);
+    rmdir(folder);
+}
+
 static int make_file(void **state)
 {
     int fd = mkstemp(path);
@@ -127,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_that_were_replaced_are_freed),
         cmocka_unit_test(a_list_with_a_mistake_changes_nothing),
+        cmocka_unit_test(a_mistake_in_one_file_keeps_all_the_others_out),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);
