@@ -190,7 +190,8 @@ static bool refuses_all_senders(const struct lane_session *session,
            (session->job->sender_refused || session_config(session)->mail_from[0] == '\0');
 }
 
-static void recipient_answered(struct lane_session *session, const struct smtp_answer *answer)
+/* True: the recipient is asked about once more, with the null sender or in another session. */
+static bool ask_again(struct lane_session *session, const struct smtp_answer *answer)
 {
     struct job *job = session->job;
     enum reply_class class = answer->reply.class;
@@ -199,22 +200,38 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
         session_config(session)->mail_from[0] != '\0') {
         job->null_sender = true; /* a second opinion, in this session */
         job->sender_refused = lane_refused_for_good(answer);
-        return;
+        return true;
     }
     if (!job->came_back && (come_back_at_once(answer) ||
                             (class == REPLY_TLS_REQUIRED && lane_try_tls_again(session)))) {
         job->came_back = true;
         session->closing = true;
-        return;
+        return true;
     }
+    return false;
+}
+
+/* Into the job's evidence. */
+static void record_answer(struct lane_session *session, const struct smtp_answer *answer)
+{
+    struct job *job = session->job;
     struct smtp_server *server = smtp_session_server(session->smtp);
     struct smtp_attempt *attempt = lane_attempt(job, session, server);
-    bool refused_us = class == REPLY_PROBE_BLOCKED;
+
     attempt->stage = answer->stage;
-    attempt->class = class;
+    attempt->class = answer->reply.class;
     attempt->code = answer->reply.code;
     lane_keep_words(job, &answer->reply, server);
     job->evidence->recipient_ms = answer->took_ms;
+}
+
+/* What it teaches about the host, the way to it and the domain. */
+static void learn_answer(struct lane_session *session, const struct smtp_answer *answer)
+{
+    struct job *job = session->job;
+    enum reply_class class = answer->reply.class;
+    bool refused_us = class == REPLY_PROBE_BLOCKED;
+
     lane_heard(session, refused_us);
     if (refused_us)
         lane_job_refused(session, job);
@@ -224,15 +241,23 @@ static void recipient_answered(struct lane_session *session, const struct smtp_a
         lane_narrow(session->host->lane, session->began_ms);
     if (class == REPLY_MAILBOX_NOT_FOUND)
         hourly_count(&session_domain(session, job)->unknown, session_now_ms(session));
-
     if (refuses_all_senders(session, answer))
         lane_learn_refusal(session, answer);
+}
 
+static void recipient_answered(struct lane_session *session, const struct smtp_answer *answer)
+{
+    struct job *job = session->job;
+
+    if (ask_again(session, answer))
+        return;
+    record_answer(session, answer);
+    learn_answer(session, answer);
     if (next_mx_may_know(answer)) {
         session->job = NULL;
         lane_keep_transcript(session, job);
         lane_walk_on(job);
-    } else if (class == REPLY_ACCEPTED) {
+    } else if (answer->reply.class == REPLY_ACCEPTED) {
         recipient_accepted(session);
     } else if (needs_control(answer)) {
         lane_refused_barely(session);

@@ -285,6 +285,20 @@ static void begin_transcript(struct lane_session *session)
     text_free(&line);
 }
 
+/* `first`: whom it is opened for, as far as is known. */
+static void count_in(struct lane_session *session, const struct job *first)
+{
+    struct lane_host *host = session->host;
+
+    session->opening = true;
+    session->for_bulk = first != NULL && first->bulk;
+    host->opening++;
+    host->sessions++;
+    host->lane->sessions++;
+    host->lane->for_bulk += session->for_bulk;
+    DL_APPEND(session_lanes(session)->all_sessions, session);
+}
+
 void lane_session_open(struct lane_host *host, struct job *only)
 {
     static const struct smtp_session_handler handler = {on_next, lane_on_answer, lane_on_end};
@@ -294,7 +308,6 @@ void lane_session_open(struct lane_host *host, struct job *only)
 
     session->host = host;
     session->only = only;
-    session->opening = true;
     session->began_ms = loop_now_ms(lanes->shard->loop);
     session->route = lane_route(host).route;
     session->in_clear = host->clear_until_ms > loop_now_ms(lanes->shard->loop);
@@ -305,17 +318,12 @@ void lane_session_open(struct lane_host *host, struct job *only)
         session->reserved = true;
         begin_transcript(session);
     }
-    host->opening++;
-    host->sessions++;
-    host->lane->sessions++;
-    DL_APPEND(lanes->all_sessions, session);
     struct job *first = only != NULL                     ? only
                         : host->interactive.head != NULL ? host->interactive.head
                                                          : host->bulk.head;
     if (first != NULL)
         atomic_store(&first->progress, PROGRESS_CONNECT);
-    session->for_bulk = first != NULL && first->bulk;
-    host->lane->for_bulk += session->for_bulk;
+    count_in(session, first);
     const struct mail_route *route = session_route(session);
     session->smtp = smtp_session_start(&(struct smtp_session_params){
         .sessions = &lanes->smtp_sessions,
