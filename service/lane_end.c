@@ -127,12 +127,15 @@ static void tell_queue(struct lane_session *session, const struct smtp_session_e
     }
 }
 
-/* Did it end for all who wait: before any job was taken, or as often before? */
+/* Did it end for all who wait: before it was open, by talking into the pause before the first
+ * question, or as often before? */
 static bool ended_for_all(const struct lane_session *session, const struct smtp_session_end *end)
 {
+    bool talked = end->end == SMTP_END_PROTOCOL && session->recipients == 0;
+
     if (end->end == SMTP_END_QUIT || session->trouble == TROUBLE_SESSION)
         return false;
-    return session->opening || session->host->lost_row >= LOST_ROW_MAX;
+    return session->opening || talked || session->host->lost_row >= LOST_ROW_MAX;
 }
 
 /* This host rests: who waits there goes on to the next address, or is deferred. */

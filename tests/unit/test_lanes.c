@@ -104,6 +104,34 @@ static void the_pause_holds_from_session_to_session(void **state)
     line_server_stop(&server); /* the second time it was left after EHLO */
 }
 
+/* It talks while we pause before the first question: coming back at once would be for more of it.
+ */
+static void who_talks_into_a_pause_is_left(void **state)
+{
+    static const struct line_step talks[] = {{STEP_SEND, "220 mx ESMTP\r\n", 0},
+                                             {STEP_EXPECT, "EHLO probe.example", 0},
+                                             {STEP_SEND, "250 mx\r\n", 0},
+                                             {STEP_PIECES, "250 Anybody?\r\n", 0},
+                                             {STEP_HOLD, NULL, 0}};
+    struct line_server *server = line_server_start(talks, NULL, 1);
+    struct lanes *lanes;
+    struct job *job;
+
+    (void)state;
+    open_lanes(line_server_port(server), NULL);
+    config.lane_transaction_gap_ms.fallback = 60 * MINUTE_MS;
+    lanes = engine.shards[0].lanes;
+    job = send_job("corp.test", false, "mx.corp.test", NULL);
+    while (lanes->all_sessions == NULL)
+        loop_run_once(engine.shards[0].loop);
+    struct lane_session *session = lanes->all_sessions;
+    session->host->asked_ms = session->began_ms; /* somebody was asked about a moment ago */
+    run_until_returned(1);
+    assert_int_equal(job->evidence->attempts[0].end, SMTP_END_PROTOCOL); /* of the only session */
+    close_lanes();
+    assert_int_equal(line_server_stop(&server), 0);
+}
+
 /* --- transcripts --------------------------------------------------------------------- */
 
 static unsigned count_of(const char *text, const char *words)
@@ -604,6 +632,7 @@ int main(void)
         cmocka_unit_test(hosts_that_are_done_make_room),
         cmocka_unit_test(who_has_to_stay_keeps_nobody_else_here),
         cmocka_unit_test(the_pause_holds_from_session_to_session),
+        cmocka_unit_test(who_talks_into_a_pause_is_left),
         cmocka_unit_test(all_sessions_are_in_the_transcript),
         cmocka_unit_test(a_walk_that_nobody_waits_for_is_cut),
         cmocka_unit_test(the_host_that_decides_leaves_its_words),
