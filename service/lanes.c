@@ -61,10 +61,12 @@ static void make_room_for_lane(struct lanes *lanes)
 {
     uint64_t now_ms = loop_now_ms(lanes->shard->loop);
     size_t most = lanes->shard->config->cache_entries;
+    struct lane *oldest;
 
-    for (unsigned i = 0; i < EVICTION_LOOK && HASH_COUNT(lanes->by_key) >= most; i++) {
-        struct lane *oldest = lanes->by_key;
-
+    for (unsigned i = 0; i < EVICTION_LOOK && (oldest = lanes->by_key) != NULL; i++) {
+        if (HASH_COUNT(lanes->by_key) < most)
+            return;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): invariants of the table */
         HASH_DEL(lanes->by_key, oldest);
         if (lane_idle(oldest, now_ms))
             lane_free(oldest);
@@ -128,10 +130,11 @@ static void make_room_for_host(struct lane *lane)
 {
     uint64_t now_ms = loop_now_ms(lane->lanes->shard->loop);
     size_t most = lane->lanes->shard->config->cache_entries;
+    struct lane_host *oldest;
 
-    for (unsigned i = 0; i < EVICTION_LOOK && HASH_COUNT(lane->hosts) >= most; i++) {
-        struct lane_host *oldest = lane->hosts;
-
+    for (unsigned i = 0; i < EVICTION_LOOK && (oldest = lane->hosts) != NULL; i++) {
+        if (HASH_COUNT(lane->hosts) < most)
+            return;
         HASH_DEL(lane->hosts, oldest);
         if (host_idle(oldest, now_ms))
             host_free(oldest);
