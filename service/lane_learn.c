@@ -112,11 +112,10 @@ static bool asks_for_fewer(const struct lane_session *session, const struct smtp
     return end->end != SMTP_END_TIMEOUT || end->answered == 0;
 }
 
-/* The host is alive, and nobody but this one was asked about. */
-static bool cut_at_recipient(const struct smtp_session_end *end)
+/* Did the host choke on a question that was about one recipient? It may answer others. */
+static bool about_one(const struct smtp_session_end *end)
 {
-    return end->end == SMTP_END_REPLY && end->reply.code == 421 && !lane_refused(end) &&
-           end->stage == SMTP_STAGE_RCPT;
+    return end->stage == SMTP_STAGE_RCPT && !lane_refused(end);
 }
 
 /* Sessions that began before the last one was lost are lost with it. */
@@ -144,6 +143,19 @@ static void rest_server(const struct lane_host *host, uint64_t now_ms)
         lane->rest_until_ms = host->rest_until_ms;
 }
 
+/* If not about one recipient only, the next rest is longer, and other names rest as well. */
+static void rest_host(struct lane_host *host, const struct smtp_session_end *end, uint64_t now_ms)
+{
+    uint32_t rest_ms = host->rest_ms;
+
+    lane_host_rest(host);
+    host->cut_at_recipient = about_one(end) && end->end == SMTP_END_REPLY; /* so it is alive */
+    if (about_one(end))
+        host->rest_ms = rest_ms;
+    else
+        rest_server(host, now_ms);
+}
+
 static void learn_trouble(struct lane_session *session, const struct smtp_session_end *end)
 {
     struct lane_host *host = session->host;
@@ -159,12 +171,8 @@ static void learn_trouble(struct lane_session *session, const struct smtp_sessio
     session->trouble = trouble_of(session, end);
     if (session->trouble != TROUBLE_NONE && end->answered == 0)
         host->troubled_ms = session_now_ms(session);
-    if (session->trouble == TROUBLE_HOST && !(lane_refused(end) && lane_has_ways(host))) {
-        lane_host_rest(host);
-        host->cut_at_recipient = cut_at_recipient(end);
-        if (!host->cut_at_recipient)
-            rest_server(host, session_now_ms(session));
-    }
+    if (session->trouble == TROUBLE_HOST && !(lane_refused(end) && lane_has_ways(host)))
+        rest_host(host, end, session_now_ms(session));
     if ((session->trouble == TROUBLE_HOST && !closed) || about_us ||
         (again && session->trouble == TROUBLE_SESSION))
         lane_narrow(host->lane, session->began_ms);

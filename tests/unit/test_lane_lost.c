@@ -84,8 +84,8 @@ static void a_host_that_only_closes_rests(void **state)
 /* That it lets us in is no reason to come back sooner: most refuse us only at RCPT. */
 static void each_rest_is_longer_until_the_host_serves(void **state)
 {
-    static const struct line_step script[] = {BLOCKS, BLOCKS, BUSY, SERVES, BLOCKS};
-    static const unsigned rests[] = {15, 30, 60, 0, 15};
+    static const struct line_step script[] = {BUSY, BUSY, BLOCKS, BLOCKS, BUSY, SERVES, BLOCKS};
+    static const unsigned rests[] = {15, 15, 15, 30, 60, 0, 15};
     struct line_server *server = line_server_start(script, NULL, ARRAY_LENGTH(rests));
     uint64_t now_ms = START_MS;
 
