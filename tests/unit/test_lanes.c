@@ -260,17 +260,23 @@ static bool refused_before(size_t nth)
     return returned[nth - 1]->evidence->refused_before;
 }
 
-/* An hour may pass between the two, but somebody must greet us, or the wall is ours. */
-static void a_refusal_counts_while_others_greet_us(void **state)
+static void open_lanes_to_a_closed_port(uint64_t *now_ms)
 {
     static const struct line_step nothing[] = {{STEP_END, NULL, 0}};
     struct line_server *server = line_server_start(nothing, NULL, 0);
+
+    clock_use_virtual(now_ms);
+    open_lanes(line_server_port(server), NULL);
+    line_server_stop(&server); /* nobody listens there now */
+}
+
+/* An hour may pass between the two, but somebody must greet us, or the wall is ours. */
+static void a_refusal_counts_while_others_greet_us(void **state)
+{
     uint64_t now_ms = START_MS;
 
     (void)state;
-    clock_use_virtual(&now_ms);
-    open_lanes(line_server_port(server), NULL);
-    line_server_stop(&server); /* nobody listens there now */
+    open_lanes_to_a_closed_port(&now_ms);
     assert_false(refused_before(1));
     now_ms += 16 * MINUTE_MS;
     assert_false(refused_before(2));
@@ -285,14 +291,10 @@ static void a_refusal_counts_while_others_greet_us(void **state)
 /* The domain has a new address beside the old one: that was refused but once. */
 static void each_address_must_have_refused_twice(void **state)
 {
-    static const struct line_step nothing[] = {{STEP_END, NULL, 0}};
-    struct line_server *server = line_server_start(nothing, NULL, 0);
     uint64_t now_ms = START_MS;
 
     (void)state;
-    clock_use_virtual(&now_ms);
-    open_lanes(line_server_port(server), NULL);
-    line_server_stop(&server);
+    open_lanes_to_a_closed_port(&now_ms);
     assert_false(refused_before(1));
     now_ms += 16 * MINUTE_MS;
     egress_greeted(&engine.egress, now_ms);

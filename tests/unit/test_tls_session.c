@@ -178,6 +178,14 @@ static void test_the_last_command_takes_the_goodbye_along(void **state)
     end(&gathering);
 }
 
+static void begin_with_noop(struct gathering *gathering, const struct line_step *script)
+{
+    begin(gathering, script);
+    shake_hands(gathering);
+    assert_int_equal(tls_session_write(gathering->session, "NOOP\r\n", 6), TLS_DONE);
+    send_gathered(gathering);
+}
+
 static void test_new_keys_are_answered(void **state)
 {
     static const struct line_step script[] = {
@@ -188,10 +196,7 @@ static void test_new_keys_are_answered(void **state)
     struct gathering gathering;
 
     (void)state;
-    begin(&gathering, script);
-    shake_hands(&gathering);
-    assert_int_equal(tls_session_write(gathering.session, "NOOP\r\n", 6), TLS_DONE);
-    send_gathered(&gathering);
+    begin_with_noop(&gathering, script);
     read_line(&gathering, "250 new\r\n");
     assert_int_equal(tls_session_write(gathering.session, "QUIT\r\n", 6), TLS_DONE);
     assert_true(gathering.length > 6 + 2 * RECORD_MIN); /* the answer goes first */
@@ -231,10 +236,7 @@ static void test_a_line_that_comes_with_new_keys_is_read(void **state)
     struct gathering gathering;
 
     (void)state;
-    begin(&gathering, script);
-    shake_hands(&gathering);
-    assert_int_equal(tls_session_write(gathering.session, "NOOP\r\n", 6), TLS_DONE);
-    send_gathered(&gathering);
+    begin_with_noop(&gathering, script);
     receive_beforehand(&gathering, KEYS_OCTETS);
     read_line(&gathering, "250 new\r\n");
     end(&gathering);
@@ -254,10 +256,7 @@ static void test_a_flood_of_new_keys_is_read_in_pieces(void **state)
     size_t got;
 
     (void)state;
-    begin(&gathering, script);
-    shake_hands(&gathering);
-    assert_int_equal(tls_session_write(gathering.session, "NOOP\r\n", 6), TLS_DONE);
-    send_gathered(&gathering);
+    begin_with_noop(&gathering, script);
     receive_beforehand(&gathering, MANY_KEYS * KEYS_OCTETS);
     while (tls_session_read(gathering.session, line, sizeof(line), &got) == TLS_WANT_READ)
         pieces++;
